@@ -1,0 +1,25 @@
+"""RoI Align and its family for NumPy: exact, threaded, safe.
+
+>>> import numpy as np, cyroi
+>>> maps = np.ones((1, 3, 8, 8), np.float32)
+>>> cyroi.roi_align(maps, [[0, 1, 1, 5, 5]], output_size=2).shape
+(1, 3, 2, 2)
+"""
+
+try:
+    import cyroi.cpu._core  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "cyroi.cpu._core":
+        raise
+    raise ImportError(
+        f"cyroi's compiled part is missing from {__path__[0]}: this is a source tree that was not built, so run"
+        " `python -m pip install -e .` in it, or leave its folder to use an installed cyroi."
+    ) from None
+
+from . import reference
+from ._config import show_config
+from ._crop_and_resize import crop_and_resize
+from ._roi_align import roi_align
+from ._version import __version__
+
+__all__ = ["__version__", "crop_and_resize", "reference", "roi_align", "show_config"]

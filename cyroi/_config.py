@@ -1,0 +1,52 @@
+"""What this installation of cyroi is made of and what it found on this machine."""
+
+from __future__ import annotations
+
+import platform
+
+import numpy as np
+
+from . import _threads
+from ._version import __version__
+from .cpu import _openmp
+
+
+class Config(dict[str, object]):
+    """A dict that prints as one line per entry."""
+
+    def __repr__(self) -> str:
+        width = max(map(len, self))
+        return "\n".join(f"{key:<{width}}  {value}" for key, value in self.items())
+
+    __str__ = __repr__
+
+
+def show_config() -> Config:
+    """Versions, instruction set and thread counts that cyroi works with.
+
+    Returns
+    -------
+    Config
+        A dict that prints as a table. Keys: ``version``, ``python``, ``numpy``, ``compiler``, ``cpu_capability``
+        (instruction set of the kernels in use), ``openmp`` (date of the specification, or None for a serial build),
+        ``num_threads`` (default of a call), ``affinity`` (CPUs this process may run on) and ``cpu_quota`` (CPUs that
+        its cgroup allows, None if unlimited).
+
+    Examples
+    --------
+    >>> import cyroi
+    >>> cyroi.show_config()["version"] == cyroi.__version__
+    True
+    """
+    quota = _threads.cpu_quota()
+    return Config(
+        version=__version__,
+        python=platform.python_version(),
+        numpy=np.__version__,
+        compiler=_openmp.compiler,
+        cpu_capability=f"baseline ({_openmp.baseline})",
+        openmp=_openmp.openmp_version or None,
+        num_threads=_threads.resolve(None),
+        affinity=_threads.affinity(),
+        cpu_quota=None if quota == float("inf") else quota,
+    )

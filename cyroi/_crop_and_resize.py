@@ -1,0 +1,132 @@
+"""crop_and_resize, forward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _engine, _layout, _rois, _threads, _validate
+from ._validate import Array
+from .cpu import _core
+
+CONVENTIONS = {"bilinear": _core.CROP_BILINEAR, "nearest": _core.CROP_NEAREST}
+
+
+def crop_and_resize(
+    image: ArrayLike,
+    boxes: ArrayLike,
+    box_indices: ArrayLike | None,
+    crop_size: int | Sequence[int],
+    method: str = "bilinear",
+    extrapolation_value: float = 0.0,
+    *,
+    layout: str = "NHWC",
+    out: Array | None = None,
+    num_threads: int | None = None,
+) -> Array:
+    r"""Crops of images, each resized to one size by bilinear or nearest sampling.
+
+    One sample per output pixel; the corners of a box are the centres of the crop's corner pixels.
+
+    Parameters
+    ----------
+    image : array_like, float32 or float64
+        A batch of shape (N, H, W, C), in the axis order of `layout`; or, with ``box_indices=None``, a single
+        image of shape (H, W, C) or (H, W) (with layout "NCHW": (C, H, W) or (H, W)).
+    boxes : array_like, shape (K, 4)
+        y1, x1, y2, x2, normalised: 0 is the centre of the first pixel of the image, 1 that of the last one.
+        Any real dtype of at most 64 bits, finite. Values may lie outside [0, 1]; y1 > y2 flips the crop
+        upside down, x1 > x2 left to right.
+    box_indices : array_like of int, shape (K,), or None
+        The image of each box, in [0, N). None for a single image.
+    crop_size : (int, int) or int
+        Height and width of every crop, in pixels; an int stands for both. 1 takes the centre of the box.
+    method : {"bilinear", "nearest"}
+        Interpolation.
+    extrapolation_value : float, default 0.0
+        Value of samples outside the image. Taken as it is: NaN and infinity are allowed, and a number beyond the
+        range of the image's dtype becomes infinite.
+    layout : {"NHWC", "NCHW"}
+        Axis order of `image` and of the result.
+    out : ndarray, optional
+        Receives the result: of its shape and dtype, writable, sharing no memory with the inputs.
+    num_threads : int, optional
+        At most this many threads. Default: ``CYROI_NUM_THREADS``, ``OMP_NUM_THREADS``, CPU affinity
+        and cgroup quota decide. The result has the same bits for every number.
+
+    Returns
+    -------
+    ndarray, shape (K, crop height, crop width, C) in the axis order of `layout`
+        Dtype of `image`; no channel axis where a single `image` had none. `out` if that was given.
+
+    Raises
+    ------
+    TypeError
+        An argument is of the wrong kind, or an array of a dtype that is not supported.
+    ValueError
+        A wrong shape, an unknown name, a size below 1, boxes that are not finite, or an `out` that is read-only,
+        of the wrong shape or overlaps an input.
+    IndexError
+        An image index outside [0, N). Negative indices do not wrap.
+    MemoryError
+        The result or the working memory cannot be allocated.
+
+    Notes
+    -----
+    For P output rows (columns likewise)::
+
+        y(p) = y1*(H-1) + p*((y2 - y1)*(H-1)/(P-1)),   P == 1: 0.5*(y1 + y2)*(H-1)
+        outside if not 0 <= y(p) <= H-1
+        bilinear: linear interpolation between the pixels around (y, x)
+        nearest: the pixel at (y, x), halves rounded up
+
+    A pixel of weight 0 is not read, so NaN and infinity reach exactly the crops that they have a part in. Coordinates
+    are computed in float64 if `image` or `boxes` is float64 (or `boxes` an integer type of more than 16 bits),
+    else in float32, in TensorFlow's order of operations.
+
+    References
+    ----------
+    Faithful to ``tf.image.crop_and_resize``, except that subnormal coordinates are not flushed to zero.
+
+    Examples
+    --------
+    >>> import numpy as np, cyroi
+    >>> image = np.arange(9, dtype=np.float32).reshape(3, 3)
+    >>> cyroi.crop_and_resize(image, [[0, 0, 0.5, 1]], None, (2, 3))
+    array([[[0., 1., 2.],
+            [3., 4., 5.]]], dtype=float32)
+    """
+    _validate.choice("layout", layout, _layout.AXES)
+    convention = CONVENTIONS[_validate.choice("method", method, CONVENTIONS)]
+    array = _validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or be a single image")
+    maps = _as_batch(array, layout)
+    height, width = _validate.output_size("crop_size", crop_size)
+    fill = _validate.real("extrapolation_value", extrapolation_value)
+    threads = _threads.resolve(num_threads)
+    images, channels = _layout.planar_shape(maps.shape, layout)[:2]
+    coordinates = _rois.corners(boxes, maps.dtype)
+    indices = _image_indices(box_indices, len(coordinates), images, single=array.ndim < 4)
+    shape = _layout.layout_shape((len(coordinates), channels, height, width), layout)
+    has_channels = array.ndim > 2
+    shape = shape if has_channels else tuple(np.delete(shape, layout.index("C")))
+    inputs = {"image": image, "boxes": boxes, "box_indices": box_indices}
+    result = _layout.result("crop_size", shape, maps.dtype, out, inputs)
+    target = result if has_channels else np.expand_dims(result, layout.index("C"))
+    _engine.apply(convention, maps, coordinates, indices, target, layout, threads, fill=fill)
+    return result
+
+
+def _as_batch(array: Array, layout: str) -> Array:
+    """A view with four axes: a missing channel axis, then a missing image axis, are added."""
+    if array.ndim == 2:
+        array = np.expand_dims(array, layout.index("C") - 1)
+    return array if array.ndim == 4 else array[np.newaxis]
+
+
+def _image_indices(box_indices: ArrayLike | None, count: int, images: int, *, single: bool) -> Array:
+    if single != (box_indices is None):
+        expected = "None for a single image" if single else "given for a batch of images"
+        raise ValueError(f"box_indices must be {expected}; got {box_indices!r}")
+    return _validate.image_indices("box_indices", np.zeros(count, np.intp) if single else box_indices, count, images)

@@ -1,0 +1,98 @@
+"""Arrays as the kernels see them: NCHW views of the caller's memory, copied only where a stride forbids it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ._validate import Array, allocate
+
+# layout -> where n, c, y, x stand in it
+AXES = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 3, 1, 2)}
+
+
+def planar_shape(shape: Sequence[int], layout: str) -> tuple[int, int, int, int]:
+    """(n, c, h, w) of a shape written in `layout`."""
+    n, c, y, x = (shape[axis] for axis in AXES[layout])
+    return n, c, y, x
+
+
+def layout_shape(planar: Sequence[int], layout: str) -> tuple[int, ...]:
+    """The shape in `layout` of planar (n, c, h, w)."""
+    shape = [0] * 4
+    for size, axis in zip(planar, AXES[layout], strict=True):
+        shape[axis] = size
+    return tuple(shape)
+
+
+def readable(array: Array, layout: str) -> Array:
+    """NCHW view of maps that the kernels can read in place, or of a copy.
+
+    In place: aligned, strides of whole elements, and the innermost stride, of x or of c, is one element.
+    """
+    view = array.transpose(AXES[layout])
+    size = view.itemsize
+    innermost = size in (view.strides[1], view.strides[3]) or view.shape[1] == 1
+    if innermost and _addressable(view):
+        return view
+    return np.array(array, order="C", copy=True).transpose(AXES[layout])
+
+
+def _addressable(array: Array) -> bool:
+    """Every element is reached by whole elements from the first one."""
+    return array.flags.aligned and all(stride % array.itemsize == 0 for stride in array.strides)
+
+
+def result(
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    out: object,
+    inputs: dict[str, object],  # type: ignore[type-arg]
+) -> Array:
+    """A new array, or `out` once it is known to be fit: shape, dtype, writable, sharing no memory with `inputs`.
+
+    `name` is the argument that determines the size of the result.
+    """
+    if out is None:
+        return allocate(name, lambda: np.empty(shape, dtype), shape)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a numpy.ndarray; got {type(out).__name__}")
+    if out.dtype.newbyteorder("=") != dtype:
+        raise TypeError(f"out must have dtype {dtype}; got {out.dtype}")
+    if out.shape != shape:
+        raise ValueError(f"out must have shape {shape}; got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writable; got a read-only array")
+    if _overlaps_itself(out):
+        raise ValueError(f"out must not overlap itself; got strides {out.strides} for shape {out.shape}")
+    for other, value in inputs.items():
+        if isinstance(value, np.ndarray) and share_memory(out, value):
+            raise ValueError(f"out must not share memory with {other}")
+    return out
+
+
+def writable(array: Array) -> Array:
+    """`array` where the kernels can write into it, else scratch of the same shape, to be copied from."""
+    if array.dtype.isnative and _addressable(array):
+        return array
+    return np.empty(array.shape, array.dtype.newbyteorder("="))
+
+
+def share_memory(a: Array, b: Array) -> bool:
+    try:
+        return bool(np.shares_memory(a, b, max_work=10_000))  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
+        return True  # cannot be told cheaply: refuse rather than corrupt
+
+
+def _overlaps_itself(array: Array) -> bool:
+    """Conservative: true wherever sorted strides do not nest, as they do in every view made by slicing."""
+    extent = array.itemsize
+    for stride, size in sorted((abs(stride), size) for stride, size in zip(array.strides, array.shape, strict=True)):
+        if size > 1:
+            if stride < extent:
+                return array.size > 0
+            extent += stride * (size - 1)
+    return False

@@ -1,0 +1,117 @@
+"""How many threads a call may use: the one policy.
+
+    num_threads=None   CYROI_NUM_THREADS, else what OpenMP would use (OMP_NUM_THREADS, or a limit set at run time)
+    num_threads=n      n, at least 1
+    both               never more than this process may run on: CPU affinity, cgroup CPU quota, MAX_THREADS
+
+The kernels lower the number further where a call is too small to pay for a team. After fork() a child runs serially,
+because GNU OpenMP's threads do not survive a fork and waiting for them would hang.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from pathlib import Path
+
+from . import _validate
+from .cpu import _openmp
+
+MAX_THREADS = 256
+
+_forked = False
+_warned = False
+
+
+def affinity() -> int:
+    """CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def cpu_quota(proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> float:
+    """CPUs that the cgroup (v2 or v1) of this process may use on average; inf where nothing limits them."""
+    try:
+        groups = [line.split(":", 2) for line in proc.read_text().splitlines()]
+    except OSError:
+        return math.inf
+    quota = math.inf
+    for _, controllers, path in groups:
+        unified = not controllers
+        if not unified and "cpu" not in controllers.split(","):
+            continue
+        base = root if unified else root / "cpu"
+        here = base / path.lstrip("/")
+        for folder in [here, *here.parents]:  # every ancestor's limit holds
+            if folder.is_relative_to(base):
+                quota = min(quota, _quota_v2(folder) if unified else _quota_v1(folder))
+    return quota
+
+
+def _quota_v2(folder: Path) -> float:
+    try:
+        allowed, period = (folder / "cpu.max").read_text().split()
+        return math.inf if allowed == "max" else int(allowed) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _quota_v1(folder: Path) -> float:
+    try:
+        allowed = int((folder / "cpu.cfs_quota_us").read_text())
+        return math.inf if allowed < 0 else allowed / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _from_environment() -> int | None:
+    text = os.environ.get("CYROI_NUM_THREADS")
+    if not text:
+        return None
+    try:
+        if int(text) >= 1:
+            return int(text)
+    except ValueError:
+        pass
+    warnings.warn(f"CYROI_NUM_THREADS must be a positive integer; {text!r} is ignored", RuntimeWarning, stacklevel=2)
+    return None
+
+
+def most() -> int:
+    """The most threads that a call of this process uses."""
+    return 1 if _forked else _CAP
+
+
+def resolve(num_threads: object) -> int:
+    """The number of threads for one call."""
+    if num_threads is None:
+        return max(1, min(most(), _ENVIRONMENT or _openmp.max_threads()))
+    wish = _validate.integer("num_threads", num_threads)
+    if wish < 1:
+        raise ValueError(f"num_threads must be at least 1; got {num_threads!r}")
+    if _forked and wish > 1:
+        _warn_forked()
+    return min(wish, most())
+
+
+def _warn_forked() -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        message = "num_threads > 1 after fork(): cyroi runs serially here, because OpenMP threads do not survive a fork"
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+# Affinity, quota and environment are read once: they do not change in ordinary use, and a call must stay cheap.
+_CAP = max(1, min(MAX_THREADS, affinity(), math.ceil(min(cpu_quota(), MAX_THREADS))))
+_ENVIRONMENT = _from_environment()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

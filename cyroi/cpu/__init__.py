@@ -1,0 +1,1 @@
+"""The compiled part: kernels (`_core`) and the OpenMP run time (`_openmp`)."""

@@ -1,0 +1,32 @@
+/* What every cyroi header shares.
+ *
+ * The headers in this folder are the mathematics of the library and nothing else. They are included by the CPU
+ * kernels and by CUDA code (nvcc, NVRTC), so they include nothing of the standard library, allocate nothing, hold no
+ * static data and know nothing of Python, NumPy or OpenMP. */
+#ifndef CYROI_CONFIG_H
+#define CYROI_CONFIG_H
+
+#if defined(__CUDACC__)
+#define CYROI_HD __host__ __device__
+#else
+#define CYROI_HD
+#endif
+
+namespace cyroi {
+
+/* Counts and offsets. 64 bits everywhere: maps and results of more than 2**31 elements are ordinary. */
+typedef long long index;
+
+template <class T>
+CYROI_HD inline T smaller(T a, T b) {
+    return b < a ? b : a;
+}
+
+template <class T>
+CYROI_HD inline T larger(T a, T b) {
+    return a < b ? b : a;
+}
+
+}  // namespace cyroi
+
+#endif

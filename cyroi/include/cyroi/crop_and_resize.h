@@ -1,0 +1,36 @@
+/* Planner of crop_and_resize (TensorFlow's tf.image.crop_and_resize): one sample per bin, corners aligned.
+ *
+ *     coordinate(p) = lo * (size - 1) + p * ((hi - lo) * (size - 1) / (bins - 1))      bins > 1
+ *     coordinate(0) = 0.5 * (lo + hi) * (size - 1)                                     bins == 1
+ *
+ * with lo and hi normalised to [0, 1] over the pixel centres. lo > hi flips the crop.
+ *
+ * Decision: the order of operations is TensorFlow's, in the geometry type G and without contraction, so that a sample
+ * falls inside or outside exactly where it does there. */
+#ifndef CYROI_CROP_AND_RESIZE_H
+#define CYROI_CROP_AND_RESIZE_H
+
+#include "cyroi/taps.h"
+
+namespace cyroi {
+
+template <class G>
+struct CropAndResize {
+    bool to_nearest; /* the nearest pixel instead of linear interpolation */
+
+    CYROI_HD Axis<G> axis(G lo, G hi, index bins, index size) const {
+        const G last = static_cast<G>(size - 1);
+        if (bins > 1) return Axis<G>{lo * last, (hi - lo) * last / static_cast<G>(bins - 1), 1, bins, size};
+        return Axis<G>{static_cast<G>(0.5) * (lo + hi) * last, 0, 1, bins, size};
+    }
+
+    template <class A>
+    CYROI_HD void bin(const Axis<G>& a, index p, TapWriter<A>& taps) const {
+        const Sample s = crop_sample(a.start + static_cast<G>(p) * a.step, a.size);
+        taps.add(to_nearest ? nearest(s) : s);
+    }
+};
+
+}  // namespace cyroi
+
+#endif

@@ -1,0 +1,91 @@
+/* Axis taps: for each bin of one axis, the pixels it reads and their weights.
+ *
+ * A tap is one non-zero entry of the banded matrices Ay (P x H) and Ax (Q x W) in  out = Ay @ map @ Ax.T .
+ *
+ * Decisions
+ * a) Samples of a bin arrive in ascending order, so the pixels of a bin are ascending as well and equal pixels are
+ *    neighbours: one pending pair (lo, lo + 1) is all the state that merging them needs.
+ * b) Weights are summed in double and rounded once, when the tap is stored.
+ * c) A pixel of weight zero is no tap: it is not read, so a NaN or an infinity there does not reach the bin.
+ * d) A bin without taps is a bin that has no sample inside; the executor writes its fill value there. */
+#ifndef CYROI_TAPS_H
+#define CYROI_TAPS_H
+
+#include "cyroi/sample.h"
+
+namespace cyroi {
+
+/* A list of taps; A is float or double. Pixels and weights are apart, so that a kernel loads a vector
+ * of either, and so that one array type crosses from Cython. */
+template <class A>
+struct Taps {
+    int* pixel;
+    A* weight;
+
+    CYROI_HD Taps from(index i) const { return Taps{pixel + i, weight + i}; }
+};
+
+/* The samples of one axis of one box: `bins` bins of `grid` samples each, on a map of `size` pixels. */
+template <class G>
+struct Axis {
+    G start;    /* coordinate where bin 0 begins (crop_and_resize: of sample 0) */
+    G step;     /* from bin to bin; negative for a reversed box */
+    index grid; /* samples per bin; 0: none */
+    index bins;
+    index size;
+
+    /* At most this many taps are written for the axis, whatever the coordinates. */
+    CYROI_HD index capacity() const { return bins * smaller(2 * grid, size); }
+};
+
+template <class A>
+class TapWriter {
+  public:
+    /* taps: room for Axis::capacity() of them; scale: factor of every weight, 1 / (samples per bin). */
+    CYROI_HD TapWriter(Taps<A> taps, double scale)
+        : taps_(taps), count_(0), scale_(scale), lo_(-2), w_lo_(0), w_hi_(0) {}
+
+    /* Precondition: within a bin, calls come with non-decreasing s.lo. */
+    CYROI_HD void add(const Sample& s) {
+        if (!s.inside) return;
+        if (s.lo != lo_) {
+            store(lo_, w_lo_);
+            if (s.lo != lo_ + 1) {
+                store(lo_ + 1, w_hi_);
+                w_hi_ = 0;
+            }
+            w_lo_ = w_hi_;
+            w_hi_ = 0;
+            lo_ = s.lo;
+        }
+        w_lo_ += 1 - s.frac;
+        w_hi_ += s.frac;
+    }
+
+    /* Ends the bin; gives the number of taps written so far on this axis. */
+    CYROI_HD int end_bin() {
+        store(lo_, w_lo_);
+        store(lo_ + 1, w_hi_);
+        lo_ = -2;
+        w_lo_ = w_hi_ = 0;
+        return count_;
+    }
+
+  private:
+    CYROI_HD void store(index pixel, double weight) {
+        if (weight == 0) return;
+        taps_.pixel[count_] = static_cast<int>(pixel);
+        taps_.weight[count_] = static_cast<A>(weight * scale_);
+        ++count_;
+    }
+
+    Taps<A> taps_;
+    int count_;
+    double scale_;
+    index lo_; /* pending pair lo_, lo_ + 1; -2: none */
+    double w_lo_, w_hi_;
+};
+
+}  // namespace cyroi
+
+#endif

@@ -1,0 +1,89 @@
+"""The float64 oracle of crop_and_resize: the formula, sample by sample.
+
+Coordinates are computed in the operator's geometry dtype, because they decide what is sampled; everything after that is
+float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _layout, _rois, _validate
+from ._bilinear import bilinear
+
+
+def crop_and_resize(
+    image: ArrayLike,
+    boxes: ArrayLike,
+    box_indices: ArrayLike | None,
+    crop_size: int | Sequence[int],
+    method: str = "bilinear",
+    extrapolation_value: float = 0.0,
+    *,
+    layout: str = "NHWC",
+    out: NDArray[Any] | None = None,
+    num_threads: int | None = None,
+) -> NDArray[Any]:
+    """crop_and_resize in float64.
+
+    Parameters
+    ----------
+    image, boxes, box_indices, crop_size, method, extrapolation_value, layout
+        As in `cyroi.crop_and_resize`.
+    out : ndarray, optional
+        Receives the result, cast to its dtype.
+    num_threads : int, optional
+        Ignored; here so that the signatures agree.
+
+    Returns
+    -------
+    ndarray, float64, or `out`
+        Shape as in `cyroi.crop_and_resize`.
+
+    Examples
+    --------
+    >>> crop_and_resize([[0.0, 1.0], [2.0, 3.0]], [[0, 0, 1, 1]], None, 3)[0]
+    array([[0. , 0.5, 1. ],
+           [1. , 1.5, 2. ],
+           [2. , 2.5, 3. ]])
+    """
+    pixels = np.asarray(image)
+    if pixels.ndim == 4:
+        maps, images = pixels.transpose(_layout.AXES[layout]), np.asarray(box_indices, int).reshape(-1)
+    else:
+        planar = pixels if layout == "NCHW" or pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+        maps, images = planar.reshape(1, -1, *planar.shape[-2:]), np.zeros(len(np.asarray(boxes)), int)
+    height, width = _validate.output_size("crop_size", crop_size)
+    corners = _rois.corners(boxes, maps.dtype)
+    crops = np.empty((len(corners), maps.shape[1], height, width))
+    for crop, (y1, x1, y2, x2), i in zip(crops, corners, images, strict=True):
+        y = axis_samples(y1, y2, height, maps.shape[2], method)
+        x = axis_samples(x1, x2, width, maps.shape[3], method)
+        crop[:] = bilinear(maps[i], y, x, outside=extrapolation_value)
+    result = crops[:, 0] if pixels.ndim == 2 else crops.transpose(np.argsort(_layout.AXES[layout]))
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def axis_samples(lo: Any, hi: Any, bins: int, size: int, method: str) -> NDArray[np.float64]:
+    """Coordinates of the samples of one axis, shape (bins,); NaN for those outside the image."""
+    dtype = lo.dtype.type
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows lies outside
+        last = dtype(size - 1)
+        if bins > 1:
+            t = lo * last + np.arange(bins).astype(dtype) * ((hi - lo) * last / dtype(bins - 1))
+        else:
+            t = np.array([dtype(0.5) * (lo + hi) * last])
+        inside = (t >= 0) & (t <= last)
+        t = t.astype(float)
+        if method == "nearest":
+            t = np.floor(t) + (
+                t - np.floor(t) >= 0.5
+            )  # halves upwards; t + 0.5 itself could round up to a whole number
+        return np.where(inside, t, np.nan)

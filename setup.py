@@ -1,0 +1,106 @@
+"""Builds the compiled part of cyroi. Everything that can be said declaratively is in pyproject.toml.
+
+Environment switches
+    CYROI_OPENMP=require   fail instead of building a serial extension
+    CYROI_OPENMP=0         build without OpenMP
+    CYROI_DEBUG=1          bounds checks in Cython, no optimisation, debug symbols
+"""
+
+import os
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError, ExecError
+
+DEBUG = os.environ.get("CYROI_DEBUG", "0") == "1"
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+LIMITED_API = not FREE_THREADED and not DEBUG
+
+# The only place for directives and flags. Contraction stays off: planning must take its decisions (floor, band, grid
+# size) in the peers' order of operations on every CPU. No -march and no -ffast-math, ever: see docs/design.md.
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "nonecheck": DEBUG,
+    "cdivision": True,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+}
+GCC_FLAGS = ["-std=c++14", "-ffp-contract=off", "-fvisibility=hidden", *(["-O0", "-g"] if DEBUG else ["-O3", "-g0"])]
+MSVC_FLAGS = ["/std:c++14", "/fp:precise", "/O2"]
+# compiler kind -> candidates (compile flags, link flags), tried in order
+OPENMP_FLAGS = {
+    "msvc": [(["/openmp"], [])],
+    "unix": [(["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])],
+}
+OPENMP_PROBE = "#include <omp.h>\nint main() { return omp_get_max_threads() < 1; }\n"
+
+
+class BuildExt(build_ext):
+    """Adds the compiler's flags, and OpenMP where a test program compiles and links with it."""
+
+    def build_extensions(self):
+        msvc = self.compiler.compiler_type == "msvc"
+        compile_flags, link_flags = self.find_openmp("msvc" if msvc else "unix")
+        for extension in self.extensions:
+            extension.extra_compile_args += (MSVC_FLAGS if msvc else GCC_FLAGS) + compile_flags
+            extension.extra_link_args += link_flags
+        super().build_extensions()
+
+    def find_openmp(self, kind):
+        wish = os.environ.get("CYROI_OPENMP", "auto")
+        if wish not in ("auto", "require", "0"):
+            raise SystemExit(f"CYROI_OPENMP must be 'require' or '0'; got {wish!r}")
+        if wish == "0":
+            return [], []
+        for flags in OPENMP_FLAGS[kind]:
+            if self.links(*flags):
+                return flags
+        if wish == "require":
+            raise SystemExit("CYROI_OPENMP=require, but no OpenMP program can be compiled and linked here")
+        note = "OpenMP was not found: cyroi is built SERIAL and will use one thread (CYROI_OPENMP=require to insist)"
+        print(f"\n{'*' * 100}\n{note}\n{'*' * 100}\n", file=sys.stderr)
+        return [], []
+
+    def links(self, compile_flags, link_flags):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.cpp")
+            source.write_text(OPENMP_PROBE)
+            try:
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_flags)
+                self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=link_flags)
+            except (CCompilerError, ExecError):
+                return False
+        return True
+
+
+def extension(name, **options):
+    macros = [("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else []
+    return Extension(
+        name,
+        [name.replace(".", "/") + ".pyx"],
+        language="c++",
+        include_dirs=["cyroi/include", "cyroi/cpu"],
+        depends=[str(p) for folder in ("cyroi/include/cyroi", "cyroi/cpu") for p in sorted(Path(folder).glob("*.h"))],
+        define_macros=macros,
+        py_limited_api=LIMITED_API,
+        **options,
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension("cyroi.cpu._core"), extension("cyroi.cpu._openmp")],
+        compiler_directives=DIRECTIVES,
+        build_dir="build/cython",
+    ),
+    cmdclass={"build_ext": BuildExt},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},
+)
