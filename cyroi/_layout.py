@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -47,9 +48,9 @@ def _addressable(array: Array) -> bool:
 def result(
     name: str,
     shape: tuple[int, ...],
-    dtype: np.dtype,
+    dtype: np.dtype[Any],
     out: object,
-    inputs: dict[str, object],  # type: ignore[type-arg]
+    inputs: Mapping[str, object],
 ) -> Array:
     """A new array, or `out` once it is known to be fit: shape, dtype, writable, sharing no memory with `inputs`.
 

@@ -181,7 +181,7 @@ inline void fill_row(const Part<A>& part, A* out) {
 template <class A>
 inline void box_rows(const Part<A>& part, A* row, A* scratch) {
     const Job& job = part.job;
-    const index pixel = part.channels > 1 ? job.maps.x : 1;
+    const index pixel = job.maps.x;
     const index n = (part.box.x_span - 1) * pixel + part.channels;
     for (index p = part.p0; p < part.p1; ++p) {
         const TapList<A> y = part.y[p];

@@ -59,7 +59,8 @@ def roi_align(
     for crop, (y1, x1, y2, x2), image in zip(crops, corners, images, strict=True):
         y, grid_h = axis_samples(y1, y2, height, maps.shape[2], spatial_scale, sampling_ratio, aligned)
         x, grid_w = axis_samples(x1, x2, width, maps.shape[3], spatial_scale, sampling_ratio, aligned)
-        values = bilinear(maps[image], border(y, maps.shape[2]), border(x, maps.shape[3]))
+        y, x = inside_first(border(y, maps.shape[2])), inside_first(border(x, maps.shape[3]))
+        values = bilinear(maps[image], y, x)
         values = values.reshape(len(values), *y.shape, *x.shape)  # channel, bin row, sample row, bin column, sample ...
         crop[:] = values.sum(axis=(2, 4)) / max(grid_h * grid_w, 1)
     result = crops.transpose(np.argsort(_layout.AXES[layout]))
@@ -96,6 +97,12 @@ def axis_samples(
             return np.where((i >= 0) & (i < grid), y, dtype(np.nan)), grid
         i = np.arange(grid).astype(dtype)
         return bin_starts[:, np.newaxis] + (i + dtype(0.5)) * step / dtype(grid), grid
+
+
+def inside_first(t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same samples without columns that hold none: the outside ones of each bin (NaN) move to its end."""
+    most = int((~np.isnan(t)).sum(axis=1).max(initial=0))
+    return np.take_along_axis(t, np.argsort(np.isnan(t), axis=1, kind="stable"), axis=1)[:, :most]
 
 
 def _adaptive_grid(step: Any) -> int:

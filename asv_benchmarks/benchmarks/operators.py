@@ -1,0 +1,88 @@
+"""Time, memory and error of every operator, beside the float64 reference."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import cyroi
+import numpy as np
+
+from .workloads import WORKLOADS, subset
+
+# asv runs this file on old commits too: whatever they lack is skipped, not failed. That `cyroi` itself does not import
+# must not pass for that, so it is not guarded.
+try:
+    from cyroi.reference import oracle
+except ImportError:
+    oracle = None
+
+IMPLEMENTATIONS = {"cyroi": cyroi, "reference": oracle}
+
+# One call of the reference takes 30 s on W1a and 15 minutes on W8 (at most 8 s elsewhere).
+REFERENCE_TOO_SLOW = ("W1a", "W8")
+# Boxes whose result is compared with the oracle; a box of W8 costs the oracle a second.
+COMPARED_BOXES = {"W8": 2}
+COMPARED_BOXES_DEFAULT = 32
+# Up to this many values of the result, a call is so short that a sample of its time must average over many.
+SHORT_CALL = 100_000
+
+
+@lru_cache(maxsize=1)
+def case(workload: str) -> tuple[dict[str, Any], Any]:
+    """Arguments and result array. Cached because asv calls `setup` before each sample, in one process."""
+    chosen = WORKLOADS[workload]
+    return chosen.arguments(), np.empty(chosen.result_shape, np.float32)
+
+
+def parameters(operator: str) -> list[list[str]]:
+    return [[name for name, workload in WORKLOADS.items() if workload.operator == operator], list(IMPLEMENTATIONS)]
+
+
+class _Operator:
+    """What is measured of an operator. A subclass says on which workloads."""
+
+    params: list[list[str]]
+    param_names = ("workload", "implementation")
+    skip_params = tuple((workload, "reference") for workload in REFERENCE_TOO_SLOW)
+    timeout = 120
+    repeat = (1, 10, 5.0)  # at least 1 sample, at most 10, none begins after 5 seconds
+
+    def setup(self, workload: str, implementation: str) -> None:
+        name = WORKLOADS[workload].operator
+        self.operator = getattr(IMPLEMENTATIONS[implementation], name, None)
+        self.oracle = getattr(oracle, name, None)
+        if self.operator is None or self.oracle is None:
+            raise NotImplementedError(f"this commit has no {name}")
+        self.arguments, self.out = case(workload)
+        self.number = 100 if self.out.size <= SHORT_CALL else 1
+
+    def time_forward(self, workload: str, implementation: str) -> None:
+        # Into a result that exists already: else half of the time of a large call goes to fresh pages of memory.
+        self.operator(**self.arguments, out=self.out)
+
+    def peakmem_forward(self, workload: str, implementation: str) -> None:
+        self.operator(**self.arguments)
+
+    def track_max_error(self, workload: str, implementation: str) -> float:
+        """Largest difference from the oracle, relative to the largest map value."""
+        self.out.fill(np.nan)  # so that a value that is not written cannot pass
+        self.operator(**self.arguments, out=self.out)
+        count = COMPARED_BOXES.get(workload, COMPARED_BOXES_DEFAULT)
+        boxes = np.random.default_rng(0).permutation(len(self.out))[:count]
+        error = np.abs(self.out[boxes] - self.oracle(**subset(self.arguments, boxes))).max()
+        if not np.isfinite(error):
+            raise FloatingPointError("the result is not finite")  # asv would take NaN for a skipped benchmark
+        return float(error / np.abs(self.arguments[WORKLOADS[workload].maps]).max())
+
+    # The reference is the oracle: its error would be that of rounding to float32, whatever cyroi does.
+    track_max_error.skip_params = tuple((workload, "reference") for workload in WORKLOADS)
+    track_max_error.unit = "of the largest map value"
+
+
+class RoiAlign(_Operator):
+    params = parameters("roi_align")
+
+
+class CropAndResize(_Operator):
+    params = parameters("crop_and_resize")

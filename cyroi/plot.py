@@ -1,0 +1,343 @@
+"""Pictures of boxes, bins, sampling points and crops, for matplotlib (``pip install "cyroi[plot]"``).
+
+Each function draws into the Axes that it is given, or into the current one, and returns it. Pixel i of a map is drawn
+centred at coordinate i, as `matplotlib.axes.Axes.imshow` does. That is the coordinate system in which the operators
+sample, so a RoI Align box is drawn at ``spatial_scale * coordinate - (0.5 if aligned else 0)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _rois, _validate
+from ._validate import Array
+from .reference import _crop_and_resize, _roi_align
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+__all__ = ["show_aligned", "show_rois", "show_sampling_points"]
+
+BOX_ORDERS = {"roi_align": _rois.FROM_X1Y1X2Y2, "crop_and_resize": _rois.FROM_Y1X1Y2X2}
+MAX_SAMPLES = 250_000
+MAX_ANNOTATED_SIDE = 8
+BOX_COLOR, LINE_COLOR, POINT_COLOR, HALO_COLOR = "#ff9f1c", "white", "#ff2d6f", "#1a1a1a"
+
+
+def show_rois(
+    image: ArrayLike,
+    boxes: ArrayLike,
+    output_size: int | Sequence[int] | None = None,
+    *,
+    operator: str = "roi_align",
+    spatial_scale: float = 1.0,
+    aligned: bool = False,
+    color: Any = BOX_COLOR,
+    ax: Axes | None = None,
+    **imshow_kwargs: Any,
+) -> Axes:
+    """Draw a map, boxes on it and, given `output_size`, the bins of each box.
+
+    Parameters
+    ----------
+    image : array_like, shape (H, W) or (H, W, 3)
+        A map; or an RGB image, of integers in [0, 255], or floating in [0, 1], or in [0, 255] if a value exceeds 1.
+    boxes : array_like, shape (K, 4)
+        As `operator` takes them. "roi_align": x1, y1, x2, y2, in units that `spatial_scale` converts to pixels of the
+        map. "crop_and_resize": y1, x1, y2, x2, normalised.
+    output_size : int or (int, int), optional
+        Bins of a box, height and width; an int stands for both. None: no grid.
+    operator : {"roi_align", "crop_and_resize"}
+        Whose boxes they are.
+    spatial_scale, aligned
+        As in `cyroi.roi_align`, and for that operator only. ``aligned=False`` enlarges boxes of less than one pixel.
+    color : color or sequence of colors
+        Of the outlines of the boxes.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: the current Axes of `matplotlib.pyplot`.
+    **imshow_kwargs
+        Passed on to `matplotlib.axes.Axes.imshow`: ``cmap``, ``vmin``, ``vmax`` ...
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax`, with artists labelled "boxes" and "bin grid".
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    TypeError
+        An argument is of the wrong kind, or an array of a dtype that cannot be drawn.
+    ValueError
+        A wrong shape, an unknown name, a number out of its range, or boxes that are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cyroi.plot import show_rois
+    >>> from matplotlib.figure import Figure
+    >>> feature_map = np.random.default_rng(0).normal(size=(50, 68))
+    >>> boxes = [[32, 48, 400, 300], [500, 500, 800, 700]]  # pixels of an image that is 16 times as large
+    >>> ax = show_rois(feature_map, boxes, 7, spatial_scale=1 / 16, aligned=True, ax=Figure().subplots())
+    """
+    pixels = _pixels("image", image)
+    bins = (1, 1) if output_size is None else _validate.output_size("output_size", output_size)
+    convention = _convention(operator, spatial_scale, -1, aligned)
+    grids = [_grid(box, bins, pixels, convention) for box in _corners("boxes", boxes, operator, pixels)]
+    ax = _axes(ax)
+    _draw_pixels(ax, pixels, imshow_kwargs)
+    _draw_grids(ax, grids, "boxes", color, with_lines=output_size is not None)
+    return ax
+
+
+def show_sampling_points(
+    image: ArrayLike,
+    box: ArrayLike,
+    output_size: int | Sequence[int],
+    *,
+    operator: str = "roi_align",
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = -1,
+    aligned: bool = False,
+    color: Any = BOX_COLOR,
+    ax: Axes | None = None,
+    **imshow_kwargs: Any,
+) -> Axes:
+    """Draw a map, a box on it, its bins, and the points at which an operator samples the map.
+
+    Parameters
+    ----------
+    image, output_size, ax, **imshow_kwargs
+        As in `show_rois`.
+    box : array_like, shape (4,)
+        As `operator` takes it, like one row of the boxes of `show_rois`.
+    operator : {"roi_align", "crop_and_resize"}
+        Whose samples to draw.
+    spatial_scale, sampling_ratio, aligned
+        As in `cyroi.roi_align`, and for that operator only.
+    color : color
+        Of the outline of the box.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax`, with artists labelled "box", "bin grid", "sampling points" and, where RoI Align has samples so far outside
+        the map that they count as 0, "samples outside". crop_and_resize's samples outside the image are not drawn.
+
+    Raises
+    ------
+    ImportError, TypeError
+        As in `show_rois`.
+    ValueError
+        As in `show_rois`, or more than 250 000 samples.
+
+    Notes
+    -----
+    RoI Align's value of a bin is the average of the samples in it. crop_and_resize has no bins but one sample per pixel
+    of the crop, the outermost ones on the edges of the box; the lines of its grid run through them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cyroi.plot import show_sampling_points
+    >>> from matplotlib.figure import Figure
+    >>> image = np.arange(30.0).reshape(5, 6)
+    >>> left, right = Figure().subplots(1, 2)
+    >>> ax = show_sampling_points(image, [0.5, 1.0, 5.0, 4.0], (3, 2), sampling_ratio=2, aligned=True, ax=left)
+    >>> ax = show_sampling_points(image, [0.1, 0.0, 0.9, 0.9], (3, 2), operator="crop_and_resize", ax=right)
+    """
+    pixels = _pixels("image", image)
+    bins = _validate.output_size("output_size", output_size)
+    convention = _convention(operator, spatial_scale, sampling_ratio, aligned)
+    corners = _validate.as_array("box", box)
+    if corners.shape != (4,):
+        raise ValueError(f"box must have shape (4,); got {corners.shape}")
+    y, x = _grid(_corners("box", corners[np.newaxis], operator, pixels)[0], bins, pixels, convention)
+    if y.samples.size * x.samples.size > MAX_SAMPLES:
+        raise ValueError(f"box must have at most {MAX_SAMPLES} samples; got {y.samples.size} x {x.samples.size}")
+    ax = _axes(ax)
+    _draw_pixels(ax, pixels, imshow_kwargs)
+    _draw_grids(ax, [(y, x)], "box", color, with_lines=True)
+    _draw_samples(ax, y, x)
+    return ax
+
+
+def show_aligned(
+    crop: ArrayLike, *, annot: bool | None = None, fmt: str = ".4g", ax: Axes | None = None, **imshow_kwargs: Any
+) -> Axes:
+    """Draw an aligned crop, with its numbers in the cells where it is small.
+
+    Parameters
+    ----------
+    crop : array_like, shape (h, w) or (h, w, 3)
+        One channel of a crop; or a crop in RGB, with values as in `show_rois`.
+    annot : bool, optional
+        Whether to write the numbers. Default: for one channel of at most 8 x 8.
+    fmt : str, default ".4g"
+        Format of the numbers.
+    ax, **imshow_kwargs
+        As in `show_rois`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax`.
+
+    Raises
+    ------
+    ImportError, TypeError
+        As in `show_rois`.
+    ValueError
+        A wrong shape, a bad `fmt`, or ``annot=True`` for RGB.
+
+    Examples
+    --------
+    >>> import numpy as np, cyroi
+    >>> from cyroi.plot import show_aligned
+    >>> from matplotlib.figure import Figure
+    >>> crops = cyroi.crop_and_resize(np.arange(30.0).reshape(5, 6), [[0.1, 0.0, 0.9, 0.9]], None, (3, 2))
+    >>> ax = show_aligned(crops[0], cmap="gray", ax=Figure().subplots())
+    """
+    pixels = _pixels("crop", crop)
+    small = pixels.ndim == 2 and max(pixels.shape) <= MAX_ANNOTATED_SIDE
+    write = small if annot is None else _validate.boolean("annot", annot)
+    if write and pixels.ndim != 2:
+        raise ValueError(f"annot must be False for RGB; got a crop of shape {pixels.shape}")
+    texts = [[format(value, fmt) for value in row] for row in pixels.tolist()] if write else []
+    ax = _axes(ax)
+    shown = _draw_pixels(ax, pixels, imshow_kwargs)
+    _write_numbers(ax, shown, texts)
+    return ax
+
+
+class _Axis(NamedTuple):
+    """One axis of one box, in pixels of the map."""
+
+    ends: Array  # of the box
+    lines: Array  # of the grid
+    samples: Array
+    inside: Array  # for each sample, whether it counts; False: so far outside the map that it is 0
+
+
+Convention = Callable[[Any, Any, int, int], _Axis]  # lower and upper coordinate, bins, pixels of the map
+
+
+def _convention(operator: str, spatial_scale: float, sampling_ratio: int, aligned: bool) -> Convention:
+    _validate.choice("operator", operator, BOX_ORDERS)
+    scale = _validate.spatial_scale("spatial_scale", spatial_scale)
+    ratio = _validate.sampling_ratio("sampling_ratio", sampling_ratio)
+    half_pixel = _validate.boolean("aligned", aligned)
+    if operator == "crop_and_resize":
+        if (scale, ratio, half_pixel) != (1.0, 0, False):
+            raise ValueError('spatial_scale, sampling_ratio and aligned apply to operator="roi_align" only')
+        return _crop_and_resize_axis
+
+    def roi_align_axis(lo: Any, hi: Any, bins: int, size: int) -> _Axis:
+        samples = _roi_align.axis_samples(lo, hi, bins, size, scale, ratio, half_pixel)[0].ravel()
+        samples = samples[~np.isnan(samples)]
+        pairs = _roi_align.axis_samples(lo, hi, bins, size, scale, 2, half_pixel)[0]
+        quarter = (pairs[:, 1] - pairs[:, 0]) / 2  # two samples lie at 1/4 and 3/4 of their bin
+        lines = np.append(pairs[:, 0] - quarter, pairs[-1, 1] + quarter[-1])
+        return _Axis(lines[[0, -1]], lines, samples, ~np.isnan(_roi_align.border(samples, size)))
+
+    return roi_align_axis
+
+
+def _crop_and_resize_axis(lo: Any, hi: Any, bins: int, size: int) -> _Axis:
+    samples = _crop_and_resize.axis_samples(lo, hi, bins, size, "bilinear")
+    samples = samples[~np.isnan(samples)]
+    zero, one = _crop_and_resize.axis_samples(lo.dtype.type(0), lo.dtype.type(1), 2, size, "bilinear")
+    return _Axis(zero + np.array([lo, hi]) * (one - zero), samples, samples, np.full(samples.shape, True))
+
+
+def _grid(corners: Array, bins: tuple[int, int], pixels: Array, convention: Convention) -> tuple[_Axis, _Axis]:
+    y1, x1, y2, x2 = corners
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows lies outside every picture
+        return convention(y1, y2, bins[0], pixels.shape[0]), convention(x1, x2, bins[1], pixels.shape[1])
+
+
+def _corners(name: str, boxes: ArrayLike, operator: str, pixels: Array) -> Array:
+    """(K, 4) coordinates y1 x1 y2 x2, of the dtype in which the operator would compute its samples."""
+    array = _validate.as_array(name, boxes)
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(f"{name} must have shape (K, 4); got {array.shape}")
+    array = _validate.box_dtype(name, array)
+    return _validate.coordinates(name, array, BOX_ORDERS[operator], _validate.geometry_dtype(pixels.dtype, array.dtype))
+
+
+def _pixels(name: str, value: ArrayLike) -> Array:
+    array = _validate.as_array(name, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must have a real dtype; got {array.dtype}")
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
+        raise ValueError(f"{name} must have shape (H, W) or (H, W, 3), without an empty axis; got {array.shape}")
+    return array
+
+
+def _axes(ax: Axes | None) -> Axes:
+    """The Axes to draw in. Called once the arguments are known to be fit, so that an error leaves no empty figure."""
+    try:
+        import matplotlib.axes
+    except ImportError as error:
+        raise ImportError(f'cyroi.plot needs matplotlib ({error}): pip install "cyroi[plot]"') from error
+    if ax is None:
+        import matplotlib.pyplot
+
+        return matplotlib.pyplot.gca()
+    if not isinstance(ax, matplotlib.axes.Axes):
+        raise TypeError(f"ax must be a matplotlib.axes.Axes; got {type(ax).__name__}")
+    return ax
+
+
+def _draw_pixels(ax: Axes, pixels: Array, imshow_kwargs: dict[str, Any]) -> AxesImage:
+    if pixels.ndim == 3:
+        finite = np.nan_to_num(pixels.astype(np.float32))
+        pixels = np.clip(finite / (255 if pixels.dtype.kind in "iu" or finite.max() > 1 else 1), 0, 1)
+    return ax.imshow(pixels, **imshow_kwargs)
+
+
+def _draw_grids(ax: Axes, grids: Sequence[tuple[_Axis, _Axis]], label: str, color: Any, *, with_lines: bool) -> None:
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.patheffects import withStroke
+
+    if with_lines:
+        rows = [[(x.ends[0], at), (x.ends[1], at)] for y, x in grids for at in y.lines]
+        columns = [[(at, y.ends[0]), (at, y.ends[1])] for y, x in grids for at in x.lines]
+        halo = withStroke(linewidth=1.8, foreground=HALO_COLOR)
+        lines = LineCollection(rows + columns, colors=LINE_COLOR, linewidths=0.8, path_effects=[halo], label="bin grid")
+        ax.add_collection(lines)
+    outlines = [np.stack([x.ends[[0, 1, 1, 0]], y.ends[[0, 0, 1, 1]]], axis=1) for y, x in grids]
+    halo = withStroke(linewidth=3.5, foreground=HALO_COLOR)
+    boxes = PolyCollection(
+        outlines, facecolors="none", edgecolors=color, linewidths=2, path_effects=[halo], label=label
+    )
+    ax.add_collection(boxes)
+    ax.autoscale_view()
+
+
+def _draw_samples(ax: Axes, y: _Axis, x: _Axis) -> None:
+    points = np.stack(np.meshgrid(x.samples, y.samples))
+    inside = y.inside[:, np.newaxis] & x.inside
+    style: dict[str, Any] = {"s": float(np.clip(1500 / max(inside.size, 1), 5, 40)), "color": POINT_COLOR, "zorder": 3}
+    ax.scatter(*points[:, inside], edgecolors="white", linewidths=0.6, label="sampling points", **style)
+    if not inside.all():
+        ax.scatter(*points[:, ~inside], marker="x", label="samples outside", **style)
+
+
+def _write_numbers(ax: Axes, image: AxesImage, texts: Sequence[Sequence[str]]) -> None:
+    """Texts in the cells of a one-channel image, black or white, whichever is legible there."""
+    if not texts:
+        return
+    rgba = np.asarray(image.to_rgba(image.get_array()))  # type: ignore[arg-type]
+    luminance = rgba[..., :3] @ [0.299, 0.587, 0.114]
+    light = luminance * rgba[..., 3] + 1 - rgba[..., 3] > 0.5
+    size = "medium" if max(map(len, texts)) <= 4 else "small"
+    for i, row in enumerate(texts):
+        for j, text in enumerate(row):
+            ax.text(j, i, text, ha="center", va="center", size=size, color="black" if light[i, j] else "white")

@@ -1,0 +1,18 @@
+"""Fixtures, and the comparison that every law about values uses."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+from operators import OPERATORS
+
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5000)
+hypothesis.settings.load_profile(os.environ.get("CYROI_HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(params=OPERATORS, ids=lambda operator: operator.name)
+def operator(request):
+    return request.param

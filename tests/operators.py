@@ -1,0 +1,96 @@
+"""The table of operators that the tests iterate: one row per operator, and how to make a call of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import cyroi
+from cyroi.reference import oracle
+
+Call = dict[str, Any]  # keyword arguments
+
+LAYOUTS = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 2, 3, 1)}  # planar -> layout
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator, its oracle, and a maker of random calls with planar maps of a given shape."""
+
+    name: str
+    function: Callable[..., Any]
+    oracle: Callable[..., Any]
+    maps: str  # name of the argument that holds the maps
+    index: str  # ... of the argument that holds the image of each box
+    size: str  # ... of the argument that holds the size of the result
+    make: Callable[[np.random.Generator, tuple[int, int, int, int], int], Call]
+
+    def call(
+        self,
+        rng: np.random.Generator,
+        *,
+        dtype: Any = np.float32,
+        layout: str = "NCHW",
+        shape: tuple[int, int, int, int] = (3, 5, 17, 23),
+        boxes: int = 7,
+        **changes: Any,
+    ) -> Call:
+        """A random call: arguments by name."""
+        maps = rng.standard_normal(shape).astype(dtype)
+        call = self.make(rng, shape, boxes)
+        call["boxes"] = call["boxes"].astype(dtype)
+        call[self.maps] = np.ascontiguousarray(maps.transpose(LAYOUTS[layout]))
+        call["layout"] = layout
+        return call | changes
+
+
+def _roi_align_call(rng: np.random.Generator, shape: tuple[int, int, int, int], boxes: int) -> Call:
+    n, _, h, w = shape
+    scale = float(rng.choice([1.0, 0.25, 0.3]))
+    corners = rng.uniform(-0.2, 1.2, (boxes, 4)) * np.array([w, h, w, h]) / scale
+    ordered = rng.random(boxes) < 0.8
+    corners[ordered] = np.concatenate([np.sort(corners[ordered][:, [i, i + 2]], 1) for i in (0, 1)], 1)[:, [0, 2, 1, 3]]
+    return {
+        "boxes": corners,
+        "batch_indices": rng.integers(0, n, boxes),
+        "output_size": tuple(rng.integers(1, 8, 2)),
+        "spatial_scale": scale,
+        "sampling_ratio": int(rng.choice([-1, 0, 1, 2, 3])),
+        "aligned": bool(rng.integers(2)),
+    }
+
+
+def _crop_and_resize_call(rng: np.random.Generator, shape: tuple[int, int, int, int], boxes: int) -> Call:
+    return {
+        "boxes": rng.uniform(-0.2, 1.2, (boxes, 4)),
+        "box_indices": rng.integers(0, shape[0], boxes),
+        "crop_size": tuple(rng.integers(1, 8, 2)),
+        "method": str(rng.choice(["bilinear", "nearest"])),
+        "extrapolation_value": float(rng.choice([0.0, -1.5])),
+    }
+
+
+OPERATORS = [
+    Operator(
+        "roi_align",
+        cyroi.roi_align,
+        oracle.roi_align,
+        maps="input",
+        index="batch_indices",
+        size="output_size",
+        make=_roi_align_call,
+    ),
+    Operator(
+        "crop_and_resize",
+        cyroi.crop_and_resize,
+        oracle.crop_and_resize,
+        maps="image",
+        index="box_indices",
+        size="crop_size",
+        make=_crop_and_resize_call,
+    ),
+]
+BY_NAME = {operator.name: operator for operator in OPERATORS}
