@@ -16,10 +16,23 @@ except ModuleNotFoundError as error:
         " `python -m pip install -e .` in it, or leave its folder to use an installed cyroi."
     ) from None
 
-from . import reference
+from typing import TYPE_CHECKING
+
 from ._config import show_config
 from ._crop_and_resize import crop_and_resize
 from ._roi_align import roi_align
 from ._version import __version__
 
+if TYPE_CHECKING:
+    from . import reference
+
 __all__ = ["__version__", "crop_and_resize", "reference", "roi_align", "show_config"]
+
+
+def __getattr__(name: str) -> object:
+    """`cyroi.reference` is imported when it is first used: most programs never do."""
+    if name == "reference":
+        import cyroi.reference
+
+        return cyroi.reference
+    raise AttributeError(f"module 'cyroi' has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def show_config() -> Config:
     quota = _threads.cpu_quota()
     return Config(
         version=__version__,
-        python=platform.python_version(),
+        python=sys.version.split()[0],
         numpy=np.__version__,
         compiler=_openmp.compiler,
         cpu_capability=f"baseline ({_openmp.baseline})",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _engine, _layout, _rois, _threads, _validate
-from ._validate import Array
 from .cpu import _core
+
+if TYPE_CHECKING:
+    from ._typing import Array, ArrayLike
 
 CONVENTIONS = {"bilinear": _core.CROP_BILINEAR, "nearest": _core.CROP_NEAREST}
 

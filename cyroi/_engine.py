@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _layout
-from ._validate import Array
 from .cpu import _core
+
+if TYPE_CHECKING:
+    from ._typing import Array, Indices
 
 _KERNELS = {
     (np.dtype(maps), np.dtype(geometry)): _core.execute[f"{c_maps}|{c_geometry}"]
@@ -20,7 +23,7 @@ def apply(
     convention: int,
     maps: Array,
     coordinates: Array,
-    images: NDArray[np.intp],
+    images: Indices,
     result: Array,
     layout: str,
     num_threads: int,

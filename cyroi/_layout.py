@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._validate import Array, allocate
+from ._validate import allocate
+
+if TYPE_CHECKING:
+    from ._typing import Array
 
 # layout -> where n, c, y, x stand in it
 AXES = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 3, 1, 2)}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from . import _engine, _layout, _rois, _threads, _validate
-from ._validate import Array
 from .cpu import _core
+
+if TYPE_CHECKING:
+    from ._typing import Array, ArrayLike
 
 MODES = ("avg",)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _validate
-from ._validate import Array
+
+if TYPE_CHECKING:
+    from ._typing import Array, Indices
 
 # The kernels' order y1 x1 y2 x2, as columns of ...
 FROM_X1Y1X2Y2 = (1, 0, 3, 2)
@@ -25,7 +26,7 @@ def is_list_of_arrays(boxes: object) -> bool:
         return False
 
 
-def normalise(boxes: Any, batch_indices: Any, images: int, maps_dtype: np.dtype[Any]) -> tuple[Array, NDArray[np.intp]]:
+def normalise(boxes: Any, batch_indices: Any, images: int, maps_dtype: np.dtype[Any]) -> tuple[Array, Indices]:
     """Private copies of the coordinates (K, 4), y1 x1 y2 x2 in the geometry dtype, and of the image indices (K,)."""
     if is_list_of_arrays(boxes):
         if batch_indices is not None:
@@ -46,7 +47,7 @@ def corners(boxes: Any, maps_dtype: np.dtype[Any]) -> Array:
     return _validate.coordinates("boxes", array, FROM_Y1X1Y2X2, _validate.geometry_dtype(maps_dtype, array.dtype))
 
 
-def _from_list(boxes: list[Any] | tuple[Any, ...], images: int) -> tuple[Array, NDArray[np.intp]]:
+def _from_list(boxes: list[Any] | tuple[Any, ...], images: int) -> tuple[Array, Indices]:
     arrays = []
     for i, element in enumerate(boxes):
         array = _validate.as_array(f"boxes[{i}]", element)
@@ -60,7 +61,7 @@ def _from_list(boxes: list[Any] | tuple[Any, ...], images: int) -> tuple[Array, 
     return corners, np.repeat(np.arange(images), counts)
 
 
-def _from_array(boxes: Array, batch_indices: Any, images: int) -> tuple[Array, NDArray[np.intp]]:
+def _from_array(boxes: Array, batch_indices: Any, images: int) -> tuple[Array, Indices]:
     if batch_indices is None and boxes.shape == (0, 4):
         batch_indices = []  # no box needs an index
     columns = 5 if batch_indices is None else 4

@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from ._typing import Array, Indices
 
 MAP_DTYPES = ("float32", "float64")
 MAX_SAMPLING_RATIO = 4096
@@ -142,7 +142,7 @@ def coordinates(name: str, boxes: Array, order: Sequence[int], dtype: np.dtype[A
     return copied
 
 
-def image_indices(name: str, value: object, count: int, images: int) -> NDArray[np.intp]:
+def image_indices(name: str, value: object, count: int, images: int) -> Indices:
     """Private copy of the image index of each of `count` boxes."""
     array = np.array(as_array(name, value))
     if array.size == 0 and not hasattr(value, "dtype"):
@@ -154,7 +154,7 @@ def image_indices(name: str, value: object, count: int, images: int) -> NDArray[
     return _in_range(name, array, images)
 
 
-def index_column(name: str, column: Array, images: int) -> NDArray[np.intp]:
+def index_column(name: str, column: Array, images: int) -> Indices:
     """Image indices from the first column of (K, 5) boxes, which is often floating."""
     column = np.array(column)
     if column.dtype.kind == "f":
@@ -170,7 +170,7 @@ def index_column(name: str, column: Array, images: int) -> NDArray[np.intp]:
     return _in_range(name, column, images)
 
 
-def _in_range(name: str, array: Array, images: int) -> NDArray[np.intp]:
+def _in_range(name: str, array: Array, images: int) -> Indices:
     outside = (array < 0) | (array >= images)
     if outside.any():
         row = _first(outside)
@@ -178,7 +178,7 @@ def _in_range(name: str, array: Array, images: int) -> NDArray[np.intp]:
     return array.astype(np.intp)
 
 
-def _first(mask: NDArray[np.bool_]) -> int:
+def _first(mask: Array) -> int:
     return int(np.flatnonzero(mask)[0])
 
 

@@ -11,22 +11,22 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _rois, _validate
-from ._validate import Array
 from .reference import _crop_and_resize, _roi_align
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
+    from ._typing import Array, ArrayLike
+
 __all__ = ["show_aligned", "show_rois", "show_sampling_points"]
 
 BOX_ORDERS = {"roi_align": _rois.FROM_X1Y1X2Y2, "crop_and_resize": _rois.FROM_Y1X1Y2X2}
 MAX_SAMPLES = 250_000
 MAX_ANNOTATED_SIDE = 8
-BOX_COLOR, LINE_COLOR, POINT_COLOR, HALO_COLOR = "#ff9f1c", "white", "#ff2d6f", "#1a1a1a"
+BOX_COLOR, POINT_COLOR, DARK, LIGHT = "#ff9f1c", "#ff2d6f", "#1a1a1a", "white"
 
 
 def show_rois(
@@ -209,10 +209,11 @@ def show_aligned(
     write = small if annot is None else _validate.boolean("annot", annot)
     if write and pixels.ndim != 2:
         raise ValueError(f"annot must be False for RGB; got a crop of shape {pixels.shape}")
-    texts = [[format(value, fmt) for value in row] for row in pixels.tolist()] if write else []
+    format(0.0, fmt)  # raises where the format is bad, before anything is drawn
     ax = _axes(ax)
     shown = _draw_pixels(ax, pixels, imshow_kwargs)
-    _write_numbers(ax, shown, texts)
+    if write:
+        _write_numbers(ax, shown, pixels, fmt)
     return ax
 
 
@@ -240,7 +241,7 @@ def _convention(operator: str, spatial_scale: float, sampling_ratio: int, aligne
 
     def roi_align_axis(lo: Any, hi: Any, bins: int, size: int) -> _Axis:
         samples = _roi_align.axis_samples(lo, hi, bins, size, scale, ratio, half_pixel)[0].ravel()
-        samples = samples[~np.isnan(samples)]
+        samples = samples[np.isfinite(samples)]
         pairs = _roi_align.axis_samples(lo, hi, bins, size, scale, 2, half_pixel)[0]
         quarter = (pairs[:, 1] - pairs[:, 0]) / 2  # two samples lie at 1/4 and 3/4 of their bin
         lines = np.append(pairs[:, 0] - quarter, pairs[-1, 1] + quarter[-1])
@@ -296,9 +297,13 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def _draw_pixels(ax: Axes, pixels: Array, imshow_kwargs: dict[str, Any]) -> AxesImage:
+    from matplotlib.ticker import MaxNLocator
+
     if pixels.ndim == 3:
         finite = np.nan_to_num(pixels.astype(np.float32))
         pixels = np.clip(finite / (255 if pixels.dtype.kind in "iu" or finite.max() > 1 else 1), 0, 1)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
     return ax.imshow(pixels, **imshow_kwargs)
 
 
@@ -309,35 +314,42 @@ def _draw_grids(ax: Axes, grids: Sequence[tuple[_Axis, _Axis]], label: str, colo
     if with_lines:
         rows = [[(x.ends[0], at), (x.ends[1], at)] for y, x in grids for at in y.lines]
         columns = [[(at, y.ends[0]), (at, y.ends[1])] for y, x in grids for at in x.lines]
-        halo = withStroke(linewidth=1.8, foreground=HALO_COLOR)
-        lines = LineCollection(rows + columns, colors=LINE_COLOR, linewidths=0.8, path_effects=[halo], label="bin grid")
-        ax.add_collection(lines)
+        width = np.clip(_gap(ax, [axis.lines for grid in grids for axis in grid]) / 15, 0.25, 0.8)
+        halo = withStroke(linewidth=2.5 * width, foreground=LIGHT)
+        style: dict[str, Any] = {"colors": DARK, "linewidths": width, "path_effects": [halo], "zorder": 2}
+        ax.add_collection(LineCollection(rows + columns, label="bin grid", **style))
     outlines = [np.stack([x.ends[[0, 1, 1, 0]], y.ends[[0, 0, 1, 1]]], axis=1) for y, x in grids]
-    halo = withStroke(linewidth=3.5, foreground=HALO_COLOR)
-    boxes = PolyCollection(
-        outlines, facecolors="none", edgecolors=color, linewidths=2, path_effects=[halo], label=label
-    )
-    ax.add_collection(boxes)
+    halo = withStroke(linewidth=2.8, foreground=DARK)
+    style = {"facecolors": "none", "edgecolors": color, "linewidths": 1.6, "path_effects": [halo], "zorder": 2.5}
+    ax.add_collection(PolyCollection(outlines, label=label, **style))
     ax.autoscale_view()
 
 
 def _draw_samples(ax: Axes, y: _Axis, x: _Axis) -> None:
     points = np.stack(np.meshgrid(x.samples, y.samples))
     inside = y.inside[:, np.newaxis] & x.inside
-    style: dict[str, Any] = {"s": float(np.clip(1500 / max(inside.size, 1), 5, 40)), "color": POINT_COLOR, "zorder": 3}
-    ax.scatter(*points[:, inside], edgecolors="white", linewidths=0.6, label="sampling points", **style)
+    diameter = np.clip(_gap(ax, [y.samples, x.samples]) / 2, 1.5, 5)
+    style: dict[str, Any] = {"s": diameter**2, "color": POINT_COLOR, "zorder": 3}
+    ax.scatter(*points[:, inside], edgecolors=LIGHT, linewidths=diameter / 10, label="sampling points", **style)
     if not inside.all():
         ax.scatter(*points[:, ~inside], marker="x", label="samples outside", **style)
 
 
-def _write_numbers(ax: Axes, image: AxesImage, texts: Sequence[Sequence[str]]) -> None:
-    """Texts in the cells of a one-channel image, black or white, whichever is legible there."""
-    if not texts:
-        return
-    rgba = np.asarray(image.to_rgba(image.get_array()))  # type: ignore[arg-type]
+def _gap(ax: Axes, coordinates: Sequence[Array]) -> float:
+    """The least distance of neighbouring coordinates, in points; what is drawn there must be finer to be told apart."""
+    extent = ax.get_window_extent()
+    scale = min(extent.width / np.ptp(ax.get_xlim()), extent.height / np.ptp(ax.get_ylim())) * 72 / ax.figure.dpi
+    gaps = np.abs(np.concatenate([np.empty(0), *map(np.diff, coordinates)]))
+    return float(gaps[gaps > 0].min(initial=np.inf) * scale)
+
+
+def _write_numbers(ax: Axes, shown: AxesImage, values: Array, fmt: str) -> None:
+    """The values of a one-channel image in its cells, black or white, whichever is legible there."""
+    rgba = np.asarray(shown.to_rgba(values))
     luminance = rgba[..., :3] @ [0.299, 0.587, 0.114]
-    light = luminance * rgba[..., 3] + 1 - rgba[..., 3] > 0.5
-    size = "medium" if max(map(len, texts)) <= 4 else "small"
-    for i, row in enumerate(texts):
-        for j, text in enumerate(row):
-            ax.text(j, i, text, ha="center", va="center", size=size, color="black" if light[i, j] else "white")
+    light = luminance * rgba[..., 3] + 1 - rgba[..., 3] > 0.5  # NaN is transparent, on white
+    size = "medium" if values.shape[1] <= 4 else "small"
+    for i, row in enumerate(values.tolist()):
+        for j, value in enumerate(row):
+            color = DARK if light[i, j] else LIGHT
+            ax.text(j, i, format(value, fmt), ha="center", va="center", size=size, color=color)

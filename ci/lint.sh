@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Style and types: ruff, cython-lint, clang-format, mypy. `ci/lint.sh --fix` mends what can be mended.
+# Needs the packages of the group "lint" in pyproject.toml: python -m pip install --group lint
+set -euo pipefail
+cd "$(dirname "$0")/.."
+headers=(cyroi/include/cyroi/*.h cyroi/cpu/*.h)
+if [ "${1:-}" = "--fix" ]; then
+    ruff format .
+    ruff check --fix .
+    clang-format -i "${headers[@]}"
+fi
+ruff format --check .
+ruff check .
+cython-lint cyroi
+clang-format --dry-run --Werror "${headers[@]}"
+mypy

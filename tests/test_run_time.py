@@ -1,0 +1,260 @@
+"""Law: good manners at run time. Threads, fork, signals, the GIL, and what happens inside parallel regions."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from operators import BY_NAME
+
+import cyroi
+from cyroi import _threads
+
+ROOT = Path(__file__).parents[1]
+OPENMP = cyroi.show_config()["openmp"] is not None
+LINUX = sys.platform.startswith("linux")
+
+# A call that takes many seconds in small memory: 10**5 whole-map boxes on 8 maps of 512 x 512.
+LONG = """
+import numpy as np, cyroi
+maps = np.ones((1, 8, 512, 512), np.float32)
+boxes = np.tile(np.float32([[0, 0, 0, 512, 512]]), (100_000, 1))
+def long_call(**options):
+    return cyroi.roi_align(maps, boxes, 1, **options)
+"""
+LARGE = """
+import os, numpy as np, cyroi
+maps = np.ones((1, 64, 128, 128), np.float32)
+boxes = np.tile(np.float32([[0, 1, 2, 100, 90]]), (200, 1))
+def large_call(**options):
+    return cyroi.roi_align(maps, boxes, 7, **options)
+def os_threads():
+    return len(os.listdir("/proc/self/task"))
+"""
+
+
+def run(code: str, **environment: str) -> str:
+    """Standard output of a fresh interpreter; fails on a crash, a hang or an error."""
+    env = {k: v for k, v in os.environ.items() if k not in ("CYROI_NUM_THREADS", "OMP_NUM_THREADS")} | environment
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_gil_is_released_during_a_call():
+    turns, stop = [0], threading.Event()
+
+    def count():
+        while not stop.is_set():
+            turns[0] += 1
+
+    rng = np.random.default_rng(0)
+    call = BY_NAME["roi_align"].call(rng, shape=(1, 64, 128, 128), boxes=1)
+    call |= {"boxes": np.tile(np.float32([[0, 0, 128, 128]]), (200, 1)), "batch_indices": np.zeros(200, int)}
+    call |= {"spatial_scale": 1.0, "sampling_ratio": 0, "output_size": 7}
+    thread = threading.Thread(target=count)
+    thread.start()
+    while not turns[0]:
+        time.sleep(0.001)
+    before = turns[0]
+    cyroi.roi_align(**call, num_threads=1)
+    during = turns[0] - before
+    stop.set()
+    thread.join()
+    assert during > 1000
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"CYROI_NUM_THREADS": "1"}, 1),
+        ({"OMP_NUM_THREADS": "1"}, 1),
+        ({"CYROI_NUM_THREADS": "1000000"}, math.inf),
+        ({"OMP_NUM_THREADS": "1000000"}, math.inf),
+        ({"CYROI_NUM_THREADS": "2", "OMP_NUM_THREADS": "1"}, 2),
+        ({"OMP_NUM_THREADS": "abc"}, math.inf),
+        ({"OMP_NUM_THREADS": "0"}, math.inf),
+        ({"CYROI_NUM_THREADS": ""}, math.inf),
+    ],
+)
+def test_the_default_follows_the_environment(environment, expected):
+    most = _threads.most() if OPENMP or "CYROI_NUM_THREADS" in environment else 1
+    out = run("import cyroi; print(cyroi.show_config()['num_threads'])", **environment)
+    assert int(out) == min(expected, most)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "abc", "1.5"])
+def test_nonsense_in_the_environment_is_ignored_with_a_warning(value):
+    code = "import warnings\nwith warnings.catch_warnings(record=True) as w:\n  warnings.simplefilter('always')\n"
+    code += "  import cyroi\nprint(len(w), w[0].category.__name__, cyroi.show_config()['num_threads'])"
+    out = run(code, CYROI_NUM_THREADS=value).split()
+    assert out == ["1", "RuntimeWarning", str(cyroi.show_config()["num_threads"])]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no CPU affinity")
+def test_affinity_bounds_every_thread_count():
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n" + LARGE
+    code += "large_call(num_threads=8); print(cyroi.show_config()['num_threads'], os_threads())"
+    assert run(code).split() == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "quota"),
+    [
+        ("0::/a/b", {"a/b/cpu.max": "150000 100000"}, 1.5),
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000"}, 0.5),
+        ("0::/", {"cpu.max": "300000 100000"}, 3.0),
+        ("0::/", {"cpu.max": "max 100000"}, math.inf),
+        ("0::/", {}, math.inf),
+        ("0::/", {"cpu.max": "nonsense"}, math.inf),
+        (
+            "4:memory:/x\n3:cpu,cpuacct:/x",
+            {"cpu/x/cpu.cfs_quota_us": "250000", "cpu/x/cpu.cfs_period_us": "100000"},
+            2.5,
+        ),
+        ("3:cpu:/x", {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, math.inf),
+    ],
+)
+def test_cgroup_quota(tmp_path, cgroup, files, quota):
+    proc, root = tmp_path / "cgroup", tmp_path / "fs"
+    proc.write_text(cgroup + "\n")
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text + "\n")
+    assert _threads.cpu_quota(proc, root) == quota
+    assert _threads.cpu_quota(tmp_path / "missing", root) == math.inf
+
+
+@pytest.mark.skipif(not LINUX, reason="counts threads in /proc")
+def test_small_calls_stay_on_the_calling_thread_and_large_ones_do_not():
+    code = LARGE + "cyroi.roi_align(maps, [[0, 1, 2, 8, 9]], 7, num_threads=2); print(os_threads())\n"
+    code += "large_call(num_threads=2); print(os_threads())"
+    small, large = map(int, run(code, OPENBLAS_NUM_THREADS="1").split())
+    assert small == 1
+    assert large == (2 if OPENMP and _threads.most() >= 2 else 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_child_works_and_runs_serially():
+    code = (
+        LARGE
+        + """
+import signal, warnings
+expected = large_call()
+for cycle in range(100):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)  # a hang ends the child
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            same = np.array_equal(large_call(), expected) and np.array_equal(large_call(num_threads=2), expected)
+            large_call(num_threads=2)
+        good = same and os_threads() == 1 and [w.category for w in caught] == [RuntimeWarning]
+        os._exit(0 if good else 1)
+    assert os.waitpid(pid, 0)[1] == 0, cycle
+print("ok")
+"""
+    )
+    assert run(code, PYTHONWARNINGS="ignore::DeprecationWarning").strip() == "ok"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_child_forked_during_a_call_of_another_thread_works():
+    code = (
+        LONG
+        + """
+import os, signal, threading, time
+threading.Thread(target=long_call, daemon=True).start()
+time.sleep(0.3)
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    os._exit(0 if cyroi.roi_align(maps, boxes[:50], 7).shape == (50, 8, 7, 7) else 1)
+print(os.waitpid(pid, 0)[1], flush=True)
+os._exit(0)
+"""
+    )
+    assert run(code, PYTHONWARNINGS="ignore::DeprecationWarning").strip() == "0"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_ctrl_c_ends_a_long_call_and_the_next_call_is_right(num_threads):
+    code = (
+        LONG
+        + f"""
+import os, signal, threading
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    long_call(num_threads={num_threads})
+    print("the call was not interrupted")
+except KeyboardInterrupt:
+    print("interrupted", float(cyroi.roi_align(maps, boxes[:3], 1).sum()))
+"""
+    )
+    assert run(code).split() == ["interrupted", "24.0"]
+
+
+def test_calls_from_many_python_threads_give_the_same_bits(operator):
+    call = operator.call(np.random.default_rng(7), shape=(2, 16, 64, 64), boxes=200)
+    call[operator.size] = (7, 7)
+    expected = operator.function(**call, num_threads=1)
+    results = [None] * 8
+
+    def work(i):
+        for _ in range(5):
+            results[i] = operator.function(**call, num_threads=2)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(results))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        np.testing.assert_array_equal(result, expected)
+
+
+def parallel_regions(source: str) -> list[str]:
+    """The block after each `#pragma omp parallel`."""
+    regions = []
+    for match in re.finditer(r"#pragma omp parallel\b", source):
+        start = source.index("{", match.end())
+        depth = 0
+        for end in range(start, len(source)):
+            depth += {"{": 1, "}": -1}.get(source[end], 0)
+            if depth == 0:
+                break
+        regions.append(source[start:end])
+    return regions
+
+
+FORBIDDEN = re.compile(
+    r"\bPy\w+\(|\b__Pyx_\w*(Raise|GIL|ERR|INCREF|DECREF)\w*|\b(malloc|calloc|realloc|free|new|throw)\b"
+)
+
+
+def test_nothing_allocates_raises_or_takes_the_gil_inside_a_parallel_region(tmp_path):
+    generated = tmp_path / "_core.cpp"
+    command = [sys.executable, "-m", "cython", "-3", "--cplus", "-o", generated, ROOT / "cyroi" / "cpu" / "_core.pyx"]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    regions = parallel_regions(re.sub(r"/\*.*?\*/", "", generated.read_text(), flags=re.S))
+    assert len(regions) >= 2
+    for region in regions:
+        assert not FORBIDDEN.findall(region)
+    for header in [*(ROOT / "cyroi").rglob("*.h")]:
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
+        assert not FORBIDDEN.findall(text), header
+
+
+def test_the_region_check_finds_what_is_forbidden():
+    source = "#pragma omp parallel\n{ for (;;) { PyGILState_Ensure(); } }\n{ malloc(1); }"
+    assert [bool(FORBIDDEN.search(region)) for region in parallel_regions(source)] == [True]
+    assert all(FORBIDDEN.search(text) for text in ("x = malloc(3)", "__Pyx_RaiseError()", "p = new int", "throw 1"))
