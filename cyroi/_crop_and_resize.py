@@ -113,7 +113,7 @@ def crop_and_resize(
     shape = _layout.layout_shape((len(coordinates), channels, height, width), layout)
     has_channels = array.ndim > 2
     shape = shape if has_channels else tuple(np.delete(shape, layout.index("C")))
-    inputs = {"image": image, "boxes": boxes, "box_indices": box_indices}
+    inputs = {"image": maps, "boxes": boxes, "box_indices": box_indices}
     result = _layout.result("crop_size", shape, maps.dtype, out, inputs)
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
     _engine.apply(convention, maps, coordinates, indices, target, layout, threads, fill=fill)

@@ -29,7 +29,6 @@ TUTORIAL_MAP = [
 ]
 TUTORIAL_BOX = (0.32, 0.05, 0.43, 0.54)
 FACE = (0.2, 0.29, 0.585, 0.745)  # of grace_hopper.jpg
-CENTRE = (0.25, 0.25, 0.75, 0.75)
 MAX_BOXES, REFERENCE_SECONDS = 4096, 0.7
 STORIES = {
     "roi_align": "RoI Align: a bin is the mean of the samples in it",
@@ -59,7 +58,8 @@ def run(output: Path, image: Path | None) -> None:
     """Print the numbers and draw the picture into `output`."""
     file_format = _check_output(output)
     tutorial = Case("map", np.array(TUTORIAL_MAP, np.float64), TUTORIAL_BOX, (3, 2), -1)
-    photograph = Case("photograph", _photograph(image), FACE if image is None else CENTRE, (14, 14), 2)
+    pixels = _photograph(image)
+    photograph = Case("photograph", pixels, FACE if image is None else _central_square(pixels), (14, 14), 2)
     config = cyroi.show_config()
     print(f"cyroi {config['version']}: kernels {config['cpu_capability']}, {config['num_threads']} threads\n")
     _print_tutorial(tutorial)
@@ -107,13 +107,19 @@ def _rgb(picture: Image) -> Array:
     from PIL import Image
 
     if picture.mode[0] in "IF":
-        grey = np.nan_to_num(np.asarray(picture, np.float64))
+        grey = np.nan_to_num(np.asarray(picture, np.float64), posinf=0, neginf=0)
         grey = (grey - grey.min()) * (255 / max(np.ptp(grey), 1e-300))
         return np.repeat(grey[..., np.newaxis].astype(np.float32), 3, axis=2)
     if "transparency" in picture.info or "A" in picture.mode or "a" in picture.mode:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return np.asarray(picture.convert("RGB"), np.float32)
+
+
+def _central_square(pixels: Array) -> tuple[float, float, float, float]:
+    """The box in the middle whose sides are 0.6 of the image's shorter one."""
+    y, x = (0.3 * min(pixels.shape[:2]) / side for side in pixels.shape[:2])
+    return 0.5 - y, 0.5 - x, 0.5 + y, 0.5 + x
 
 
 def _align(module: Any, operator: str, case: Case, boxes: Array) -> Array:
@@ -191,8 +197,8 @@ def _draw(cases: list[Case]) -> Figure:
     """A Figure of its own, not of pyplot: it needs no display and leaves no state."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(16, 10.4))
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    figure = Figure(figsize=(16, 10.8))
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.13)
     figure.suptitle(DIFFERENCE, fontsize=15, weight="bold")
     left, right = np.asarray(figure.subfigures(1, 2))
     _draw_operator(left, "roi_align", cases)
@@ -219,7 +225,8 @@ def _draw_operator(panel: SubFigure, operator: str, cases: list[Case]) -> None:
         if one_channel:
             plot._write_numbers(left, left.images[0], case.image, ".6g")
         plot.show_aligned(_crop(operator, case), fmt=".6g", ax=right, **colors)
-        sampling = f", sampling_ratio={case.sampling_ratio}" if operator == "roi_align" else ""
+        adaptive = " (adaptive)" if case.sampling_ratio < 1 else ""
+        sampling = f", sampling_ratio={case.sampling_ratio}{adaptive}" if operator == "roi_align" else ""
         left.set_title(f"{case.name}, {case.image.shape[0]} x {case.image.shape[1]}{sampling}")
         left.set(xlabel="x, pixels", ylabel="y, pixels")
         right.set_title(f"aligned crop, {case.crop_size[0]} x {case.crop_size[1]}")

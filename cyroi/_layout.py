@@ -63,7 +63,7 @@ def result(
         return allocate(name, lambda: np.empty(shape, dtype), shape)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray; got {type(out).__name__}")
-    if out.dtype.newbyteorder("=") != dtype:
+    if (out.dtype.kind, out.dtype.itemsize) != (dtype.kind, dtype.itemsize):  # byte order is free
         raise TypeError(f"out must have dtype {dtype}; got {out.dtype}")
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}; got {out.shape}")

@@ -127,7 +127,7 @@ def roi_align(
     images, channels = _layout.planar_shape(maps.shape, layout)[:2]
     coordinates, indices = _rois.normalise(boxes, batch_indices, images, maps.dtype)
     shape = _layout.layout_shape((len(indices), channels, height, width), layout)
-    inputs = {"input": input, "boxes": boxes, "batch_indices": batch_indices}
+    inputs = {"input": maps, "boxes": boxes, "batch_indices": batch_indices}
     result = _layout.result("output_size", shape, maps.dtype, out, inputs)
     _engine.apply(
         _core.ROI_ALIGN, maps, coordinates, indices, result, layout, threads,

@@ -2,7 +2,8 @@
 
     num_threads=None   CYROI_NUM_THREADS, else what OpenMP would use (OMP_NUM_THREADS, or a limit set at run time)
     num_threads=n      n, at least 1
-    both               never more than this process may run on: CPU affinity, cgroup CPU quota, MAX_THREADS
+    both               never more than this process may run on: CPU affinity, cgroup CPU quota, MAX_THREADS; 1 in a
+                       build without OpenMP
 
 The kernels lower the number further where a call is too small to pay for a team. After fork() a child runs serially,
 because GNU OpenMP's threads do not survive a fork and waiting for them would hang.
@@ -110,7 +111,7 @@ def _after_fork() -> None:
 
 
 # Affinity, quota and environment are read once: they do not change in ordinary use, and a call must stay cheap.
-_CAP = max(1, min(MAX_THREADS, affinity(), math.ceil(min(cpu_quota(), MAX_THREADS))))
+_CAP = max(1, min(MAX_THREADS, affinity(), math.ceil(min(cpu_quota(), MAX_THREADS)))) if _openmp.openmp_version else 1
 _ENVIRONMENT = _from_environment()
 
 if hasattr(os, "register_at_fork"):

@@ -20,7 +20,6 @@ import numpy as np
 if TYPE_CHECKING:
     from ._typing import Array, Indices
 
-MAP_DTYPES = ("float32", "float64")
 MAX_SAMPLING_RATIO = 4096
 MAX_SIDE = 2**31 - 1  # pixel indices are 32-bit integers in the kernels
 _EXACT_IN_FLOAT64 = 2**53
@@ -41,8 +40,8 @@ def as_array(name: str, value: object) -> Array:
 def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
     """Feature maps or images: an array of a supported dtype, native byte order, with an allowed number of axes."""
     array = as_array(name, value)
-    if array.dtype.newbyteorder("=") not in MAP_DTYPES:
-        raise TypeError(f"{name} must have dtype {' or '.join(MAP_DTYPES)}; got {array.dtype}")
+    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
+        raise TypeError(f"{name} must have dtype float32 or float64; got {array.dtype}")
     if array.ndim not in ndims:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
     if max(array.shape) > MAX_SIDE:
@@ -87,13 +86,13 @@ def choice(name: str, value: object, choices: Collection[str]) -> str:
 
 def output_size(name: str, value: object) -> tuple[int, int]:
     """(height, width) from an int or a pair of ints, each at least 1."""
-    pair: Sequence[object]
-    if isinstance(value, (str, bytes)) or np.ndim(value) == 0:  # type: ignore[arg-type]
-        pair = (value, value)
-    else:
-        pair = list(value)  # type: ignore[call-overload]
+    is_array = isinstance(value, np.ndarray) and value.ndim > 0
+    if is_array or (isinstance(value, Sequence) and not isinstance(value, (str, bytes))):
+        pair: tuple[object, ...] = tuple(value)  # type: ignore[arg-type]
         if len(pair) != 2:
             raise ValueError(f"{name} must be an int or (height, width); got {value!r}")
+    else:
+        pair = (value, value)
     height, width = (integer(name, side) for side in pair)
     if height < 1 or width < 1:
         raise ValueError(f"{name} must be at least 1 in height and width; got {value!r}")

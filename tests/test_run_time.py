@@ -19,7 +19,6 @@ import cyroi
 from cyroi import _threads
 
 ROOT = Path(__file__).parents[1]
-OPENMP = cyroi.show_config()["openmp"] is not None
 LINUX = sys.platform.startswith("linux")
 
 # A call that takes many seconds in small memory: 10**5 whole-map boxes on 8 maps of 512 x 512.
@@ -86,9 +85,8 @@ def test_the_gil_is_released_during_a_call():
     ],
 )
 def test_the_default_follows_the_environment(environment, expected):
-    most = _threads.most() if OPENMP or "CYROI_NUM_THREADS" in environment else 1
     out = run("import cyroi; print(cyroi.show_config()['num_threads'])", **environment)
-    assert int(out) == min(expected, most)
+    assert int(out) == min(expected, _threads.most())
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "abc", "1.5"])
@@ -139,7 +137,7 @@ def test_small_calls_stay_on_the_calling_thread_and_large_ones_do_not():
     code += "large_call(num_threads=2); print(os_threads())"
     small, large = map(int, run(code, OPENBLAS_NUM_THREADS="1").split())
     assert small == 1
-    assert large == (2 if OPENMP and _threads.most() >= 2 else 1)
+    assert large == min(2, _threads.most())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
