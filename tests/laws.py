@@ -1,4 +1,4 @@
-"""The two comparisons of this test suite. `test_laws.py` shows that each fails on a wrong kernel."""
+"""The comparisons that the laws use (stored results of peers have their own, `peers.case.check`). `test_laws.py` shows that each fails on a wrong kernel."""
 
 from __future__ import annotations
 
