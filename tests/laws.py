@@ -1,4 +1,7 @@
-"""The comparisons that the laws use (stored results of peers have their own, `peers.case.check`). `test_laws.py` shows that each fails on a wrong kernel."""
+"""The comparisons that the laws use; `test_laws.py` shows that each fails on a wrong kernel.
+
+Stored results of public implementations have a comparison of their own, `peers.case.check`.
+"""
 
 from __future__ import annotations
 
