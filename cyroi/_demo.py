@@ -203,8 +203,6 @@ def _draw(cases: list[Case]) -> Figure:
     left, right = np.asarray(figure.subfigures(1, 2))
     _draw_operator(left, "roi_align", cases)
     _draw_operator(right, "crop_and_resize", cases)
-    handles, labels = left.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=12, markerscale=1.5)
     return figure
 
 
@@ -230,6 +228,8 @@ def _draw_operator(panel: SubFigure, operator: str, cases: list[Case]) -> None:
         left.set_title(f"{case.name}, {case.image.shape[0]} x {case.image.shape[1]}{sampling}")
         left.set(xlabel="x, pixels", ylabel="y, pixels")
         right.set_title(f"aligned crop, {case.crop_size[0]} x {case.crop_size[1]}")
+    handles, labels = panel.axes[0].get_legend_handles_labels()
+    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=12, markerscale=1.5)
 
 
 def _view(case: Case) -> dict[str, Any]:
