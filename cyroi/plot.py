@@ -7,13 +7,12 @@ sample, so a RoI Align box is drawn at ``spatial_scale * coordinate - (0.5 if al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _rois, _validate
-from .reference import _crop_and_resize, _roi_align
+from . import _grids, _validate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["show_aligned", "show_rois", "show_sampling_points"]
 
-BOX_ORDERS = {"roi_align": _rois.FROM_X1Y1X2Y2, "crop_and_resize": _rois.FROM_Y1X1Y2X2}
 MAX_SAMPLES = 250_000
 MAX_ANNOTATED_SIDE = 8
 BOX_COLOR, POINT_COLOR, DARK, LIGHT = "#ff9f1c", "#ff2d6f", "#1a1a1a", "white"
@@ -88,8 +86,8 @@ def show_rois(
     """
     pixels = _pixels("image", image)
     bins = (1, 1) if output_size is None else _validate.output_size("output_size", output_size)
-    convention = _convention(operator, spatial_scale, -1, aligned)
-    grids = [_grid(box, bins, pixels, convention) for box in _corners("boxes", boxes, operator, pixels)]
+    convention = _grids.convention(operator, spatial_scale, -1, aligned)
+    grids = [_grids.grid(box, bins, pixels, convention) for box in _grids.corners("boxes", boxes, operator, pixels)]
     ax = _axes(ax)
     _draw_pixels(ax, pixels, imshow_kwargs)
     _draw_grids(ax, grids, "boxes", color, with_lines=output_size is not None)
@@ -154,11 +152,11 @@ def show_sampling_points(
     """
     pixels = _pixels("image", image)
     bins = _validate.output_size("output_size", output_size)
-    convention = _convention(operator, spatial_scale, sampling_ratio, aligned)
+    convention = _grids.convention(operator, spatial_scale, sampling_ratio, aligned)
     corners = _validate.as_array("box", box)
     if corners.shape != (4,):
         raise ValueError(f"box must have shape (4,); got {corners.shape}")
-    y, x = _grid(_corners("box", corners[np.newaxis], operator, pixels)[0], bins, pixels, convention)
+    y, x = _grids.grid(_grids.corners("box", corners[np.newaxis], operator, pixels)[0], bins, pixels, convention)
     if y.samples.size * x.samples.size > MAX_SAMPLES:
         raise ValueError(f"box must have at most {MAX_SAMPLES} samples; got {y.samples.size} x {x.samples.size}")
     ax = _axes(ax)
@@ -217,61 +215,6 @@ def show_aligned(
     return ax
 
 
-class _Axis(NamedTuple):
-    """One axis of one box, in pixels of the map."""
-
-    ends: Array  # of the box
-    lines: Array  # of the grid
-    samples: Array
-    inside: Array  # for each sample, whether it counts; False: so far outside the map that it is 0
-
-
-Convention = Callable[[Any, Any, int, int], _Axis]  # lower and upper coordinate, bins, pixels of the map
-
-
-def _convention(operator: str, spatial_scale: float, sampling_ratio: int, aligned: bool) -> Convention:
-    _validate.choice("operator", operator, BOX_ORDERS)
-    scale = _validate.spatial_scale("spatial_scale", spatial_scale)
-    ratio = _validate.sampling_ratio("sampling_ratio", sampling_ratio)
-    half_pixel = _validate.boolean("aligned", aligned)
-    if operator == "crop_and_resize":
-        if (scale, ratio, half_pixel) != (1.0, 0, False):
-            raise ValueError('spatial_scale, sampling_ratio and aligned apply to operator="roi_align" only')
-        return _crop_and_resize_axis
-
-    def roi_align_axis(lo: Any, hi: Any, bins: int, size: int) -> _Axis:
-        samples = _roi_align.axis_samples(lo, hi, bins, size, scale, ratio, half_pixel)[0].ravel()
-        samples = samples[np.isfinite(samples)]
-        pairs = _roi_align.axis_samples(lo, hi, bins, size, scale, 2, half_pixel)[0]
-        quarter = (pairs[:, 1] - pairs[:, 0]) / 2  # two samples lie at 1/4 and 3/4 of their bin
-        lines = np.append(pairs[:, 0] - quarter, pairs[-1, 1] + quarter[-1])
-        return _Axis(lines[[0, -1]], lines, samples, ~np.isnan(_roi_align.border(samples, size)))
-
-    return roi_align_axis
-
-
-def _crop_and_resize_axis(lo: Any, hi: Any, bins: int, size: int) -> _Axis:
-    samples = _crop_and_resize.axis_samples(lo, hi, bins, size, "bilinear")
-    samples = samples[~np.isnan(samples)]
-    zero, one = _crop_and_resize.axis_samples(lo.dtype.type(0), lo.dtype.type(1), 2, size, "bilinear")
-    return _Axis(zero + np.array([lo, hi]) * (one - zero), samples, samples, np.full(samples.shape, True))
-
-
-def _grid(corners: Array, bins: tuple[int, int], pixels: Array, convention: Convention) -> tuple[_Axis, _Axis]:
-    y1, x1, y2, x2 = corners
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows lies outside every picture
-        return convention(y1, y2, bins[0], pixels.shape[0]), convention(x1, x2, bins[1], pixels.shape[1])
-
-
-def _corners(name: str, boxes: ArrayLike, operator: str, pixels: Array) -> Array:
-    """(K, 4) coordinates y1 x1 y2 x2, of the dtype in which the operator would compute its samples."""
-    array = _validate.as_array(name, boxes)
-    if array.ndim != 2 or array.shape[1] != 4:
-        raise ValueError(f"{name} must have shape (K, 4); got {array.shape}")
-    array = _validate.box_dtype(name, array)
-    return _validate.coordinates(name, array, BOX_ORDERS[operator], _validate.geometry_dtype(pixels.dtype, array.dtype))
-
-
 def _pixels(name: str, value: ArrayLike) -> Array:
     array = _validate.as_array(name, value)
     if array.dtype.kind not in "biuf":
@@ -307,7 +250,9 @@ def _draw_pixels(ax: Axes, pixels: Array, imshow_kwargs: dict[str, Any]) -> Axes
     return ax.imshow(pixels, **imshow_kwargs)
 
 
-def _draw_grids(ax: Axes, grids: Sequence[tuple[_Axis, _Axis]], label: str, color: Any, *, with_lines: bool) -> None:
+def _draw_grids(
+    ax: Axes, grids: Sequence[tuple[_grids.GridAxis, _grids.GridAxis]], label: str, color: Any, *, with_lines: bool
+) -> None:
     from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.patheffects import withStroke
 
@@ -325,7 +270,7 @@ def _draw_grids(ax: Axes, grids: Sequence[tuple[_Axis, _Axis]], label: str, colo
     ax.autoscale_view()
 
 
-def _draw_samples(ax: Axes, y: _Axis, x: _Axis) -> None:
+def _draw_samples(ax: Axes, y: _grids.GridAxis, x: _grids.GridAxis) -> None:
     points = np.stack(np.meshgrid(x.samples, y.samples))
     inside = y.inside[:, np.newaxis] & x.inside
     diameter = np.clip(_gap(ax, [y.samples, x.samples]) / 2, 1.5, 5)

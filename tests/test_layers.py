@@ -16,6 +16,7 @@ LAYERS = [
     {"__main__"},
     {"_demo"},
     {"plot"},
+    {"_grids"},
     {"__init__"},
     {"reference"},
     {"_roi_align", "_crop_and_resize", "_config"},
