@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import cyroi
 import numpy as np
+
+import cyroi
 
 from .workloads import WORKLOADS, subset
 
@@ -58,7 +59,7 @@ class _Operator:
         self.number = 100 if self.out.size <= SHORT_CALL else 1
 
     def time_forward(self, workload: str, implementation: str) -> None:
-        # Into a result that exists already: else half of the time of a large call goes to fresh pages of memory.
+        # Into a result that exists already: a large one of its own would add the system's time for fresh pages.
         self.operator(**self.arguments, out=self.out)
 
     def peakmem_forward(self, workload: str, implementation: str) -> None:
