@@ -2,6 +2,6 @@
 # Runs every asv benchmark once with the cyroi of the active environment: a smoke test, not a measurement.
 set -euo pipefail
 cd "$(dirname "$0")/../asv_benchmarks"
-asv machine --yes
-asv check --environment existing:same
+asv machine --yes </dev/null # it asks all the same where there is a terminal
+asv check --python=same
 asv run --quick --python=same --show-stderr "$@"

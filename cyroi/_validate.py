@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ _EXACT_IN_FLOAT64 = 2**53
 
 def as_array(name: str, value: object) -> Array:
     """`value` as an ndarray, without a copy where it is one."""
-    if isinstance(value, np.ma.MaskedArray):
+    masked = sys.modules.get("numpy.ma")  # who has a masked array has imported it; we need not, it takes milliseconds
+    if masked is not None and isinstance(value, masked.MaskedArray):
         raise TypeError(f"{name} must be an array without a mask; got a masked array (fill or compress it first)")
     try:
         return np.asarray(value)
