@@ -7,6 +7,7 @@ Environment switches
 """
 
 import os
+import platform
 import sys
 import sysconfig
 import tempfile
@@ -33,7 +34,13 @@ DIRECTIVES = {
     "embedsignature": True,
     "freethreading_compatible": True,
 }
-GCC_FLAGS = ["-std=c++14", "-ffp-contract=off", "-fvisibility=hidden", *(["-O0", "-g"] if DEBUG else ["-O3", "-g0"])]
+GCC_FLAGS = [
+    "-std=c++14",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
+    "-Wno-psabi",
+    *(["-O0", "-g"] if DEBUG else ["-O3", "-g0"]),
+]
 MSVC_FLAGS = ["/std:c++14", "/fp:precise", "/O2"]
 # compiler kind -> candidates (compile flags, link flags), tried in order
 OPENMP_FLAGS = {
@@ -50,7 +57,8 @@ class BuildExt(build_ext):
         msvc = self.compiler.compiler_type == "msvc"
         compile_flags, link_flags = self.find_openmp("msvc" if msvc else "unix")
         for extension in self.extensions:
-            extension.extra_compile_args += (MSVC_FLAGS if msvc else GCC_FLAGS) + compile_flags
+            target = TARGETS.get(extension.name.rpartition("._")[2], ([], []))
+            extension.extra_compile_args += (MSVC_FLAGS if msvc else GCC_FLAGS) + compile_flags + target[msvc]
             extension.extra_link_args += link_flags
         super().build_extensions()
 
@@ -81,6 +89,17 @@ class BuildExt(build_ext):
         return True
 
 
+# SIMD target -> flags (GCC and clang, MSVC): exactly the features that cyroi.cpu._host tests before it is imported.
+# None on macOS, where x86 code may run under a translator that reports features it does not have.
+TARGETS = {"baseline": ([], [])}
+if platform.machine().lower() in ("x86_64", "amd64") and sys.platform != "darwin":
+    TARGETS["avx2"] = (["-mavx2", "-mfma", "-mf16c"], ["/arch:AVX2"])
+    TARGETS["avx512"] = (
+        ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mf16c"],
+        ["/arch:AVX512"],
+    )
+
+
 def extension(name, **options):
     macros = [("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else []
     return Extension(
@@ -88,7 +107,7 @@ def extension(name, **options):
         [name.replace(".", "/") + ".pyx"],
         language="c++",
         include_dirs=["cyroi/include", "cyroi/cpu"],
-        depends=[str(p) for folder in ("cyroi/include/cyroi", "cyroi/cpu") for p in sorted(Path(folder).glob("*.h"))],
+        depends=[str(path) for pattern in ("*.h", "*.pxi") for path in sorted(Path("cyroi").rglob(pattern))],
         define_macros=macros,
         py_limited_api=LIMITED_API,
         **options,
@@ -97,7 +116,7 @@ def extension(name, **options):
 
 setup(
     ext_modules=cythonize(
-        [extension("cyroi.cpu._core"), extension("cyroi.cpu._openmp")],
+        [extension(f"cyroi.cpu.{name}") for name in ("_core", "_host", *(f"_{target}" for target in TARGETS))],
         compiler_directives=DIRECTIVES,
         build_dir="build/cython",
     ),

@@ -9,7 +9,7 @@
 try:
     import cyroi.cpu._core  # noqa: F401
 except ModuleNotFoundError as error:
-    if error.name != "cyroi.cpu._core":
+    if not str(error.name).startswith("cyroi.cpu."):
         raise
     raise ImportError(
         f"cyroi's compiled part is missing from {__path__[0]}: this is a source tree that was not built, so run"

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _threads
 from ._version import __version__
-from .cpu import _openmp
+from .cpu import _host, _targets
 
 
 class Config(dict[str, object]):
@@ -28,9 +28,9 @@ def show_config() -> Config:
     -------
     Config
         A dict that prints as a table. Keys: ``version``, ``python``, ``numpy``, ``compiler``, ``cpu_capability``
-        (instruction set of the kernels in use), ``openmp`` (date of the specification, or None for a serial build),
-        ``num_threads`` (default of a call), ``affinity`` (CPUs this process may run on) and ``cpu_quota`` (CPUs that
-        its cgroup allows, None if unlimited).
+        (SIMD target of the kernels in use), ``cpu_supports`` (all targets that this CPU can run), ``openmp`` (date of
+        the specification, or None for a serial build), ``num_threads`` (default of a call), ``affinity`` (CPUs this
+        process may run on) and ``cpu_quota`` (CPUs that its cgroup allows, None if unlimited).
 
     Examples
     --------
@@ -43,9 +43,10 @@ def show_config() -> Config:
         version=__version__,
         python=sys.version.split()[0],
         numpy=np.__version__,
-        compiler=_openmp.compiler,
-        cpu_capability=f"baseline ({_openmp.baseline})",
-        openmp=_openmp.openmp_version or None,
+        compiler=_host.compiler,
+        cpu_capability=_targets.target if _targets.target != "baseline" else f"baseline ({_host.baseline})",
+        cpu_supports=[name for name, has in _host.supported.items() if has],
+        openmp=_host.openmp_version or None,
         num_threads=_threads.resolve(None),
         affinity=_threads.affinity(),
         cpu_quota=None if quota == float("inf") else quota,

@@ -100,7 +100,7 @@ def crop_and_resize(
     array([[[0., 1., 2.],
             [3., 4., 5.]]], dtype=float32)
     """
-    _validate.choice("layout", layout, _layout.AXES)
+    layout = _validate.choice("layout", layout, _layout.AXES)
     convention = CONVENTIONS[_validate.choice("method", method, CONVENTIONS)]
     array = _validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or be a single image")
     maps = _as_batch(array, layout)
@@ -113,11 +113,11 @@ def crop_and_resize(
     shape = _layout.layout_shape((len(coordinates), channels, height, width), layout)
     has_channels = array.ndim > 2
     shape = shape if has_channels else tuple(np.delete(shape, layout.index("C")))
-    inputs = {"image": maps, "boxes": boxes, "box_indices": box_indices}
+    inputs: dict[str, list[object]] = {"image": [image, maps], "boxes": [boxes], "box_indices": [box_indices]}
     result = _layout.result("crop_size", shape, maps.dtype, out, inputs)
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
-    _engine.apply(convention, maps, coordinates, indices, target, layout, threads, fill=fill)
-    return result
+    _engine.apply(convention, "crop_size", maps, coordinates, indices, target, layout, threads, fill=fill)
+    return result if out is None else out
 
 
 def _as_batch(array: Array, layout: str) -> Array:

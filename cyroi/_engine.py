@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _layout
-from .cpu import _core
+from .cpu import _core, _targets
 
 if TYPE_CHECKING:
     from ._typing import Array, Indices
+
+assert _targets.target  # importing it gave _core its kernels
 
 _KERNELS = {
     (np.dtype(maps), np.dtype(geometry)): _core.execute[f"{c_maps}|{c_geometry}"]
@@ -21,6 +23,7 @@ _KERNELS = {
 
 def apply(
     convention: int,
+    size_name: str,
     maps: Array,
     coordinates: Array,
     images: Indices,
@@ -33,21 +36,21 @@ def apply(
     aligned: bool = False,
     fill: float = 0.0,
 ) -> None:
-    """Writes the values of the operator into `result`. maps and result have four axes in `layout`."""
+    """Writes the values of the operator into `result`. maps and result have four axes in `layout`.
+
+    size_name: the argument that working memory grows with, for the message where it cannot be allocated.
+    """
     if result.size == 0:
         return
-    written = _layout.writable(result)
-    _KERNELS[maps.dtype, coordinates.dtype](
-        _layout.readable(maps, layout),
-        coordinates,
-        images,
-        written.transpose(_layout.AXES[layout]),
-        convention,
-        spatial_scale,
-        sampling_ratio,
-        aligned,
-        fill,
-        num_threads,
-    )
+    execute = _KERNELS[maps.dtype, coordinates.dtype]
+    try:
+        written = _layout.writable(result)
+        planar = _layout.readable(maps, layout)
+        target = written.transpose(_layout.AXES[layout])
+        execute(
+            planar, coordinates, images, target, convention, spatial_scale, sampling_ratio, aligned, fill, num_threads
+        )
+    except MemoryError as error:
+        raise MemoryError(f"{size_name} and the arrays need memory to work in that cannot be had: {error}") from None
     if written is not result:
         np.copyto(result, written)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._validate import allocate
+from ._validate import allocate, refuse_mask
 
 if TYPE_CHECKING:
     from ._typing import Array
@@ -33,11 +33,11 @@ def layout_shape(planar: Sequence[int], layout: str) -> tuple[int, ...]:
 def readable(array: Array, layout: str) -> Array:
     """NCHW view of maps that the kernels can read in place, or of a copy.
 
-    In place: aligned, strides of whole elements, and the innermost stride, of x or of c, is one element.
+    In place: aligned, strides of whole elements, and the innermost stride, of x or of c, is one element. The stride of
+    an axis of length 1 says nothing: it is never used, and NumPy may export another one than it shows.
     """
     view = array.transpose(AXES[layout])
-    size = view.itemsize
-    innermost = size in (view.strides[1], view.strides[3]) or view.shape[1] == 1
+    innermost = any(view.shape[axis] <= 1 or view.strides[axis] == view.itemsize for axis in (1, 3))
     if innermost and _addressable(view):
         return view
     return np.array(array, order="C", copy=True).transpose(AXES[layout])
@@ -53,16 +53,19 @@ def result(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     out: object,
-    inputs: Mapping[str, object],
+    inputs: Mapping[str, Sequence[object]],
 ) -> Array:
-    """A new array, or `out` once it is known to be fit: shape, dtype, writable, sharing no memory with `inputs`.
+    """A new array, or a view of `out` once it is known to be fit: shape, dtype, writable, apart from `inputs`.
 
-    `name` is the argument that determines the size of the result.
+    `name` is the argument that determines the size of the result. The view is private and of base class: what a
+    subclass or another thread does to `out` itself cannot move what was checked.
     """
     if out is None:
         return allocate(name, lambda: np.empty(shape, dtype), shape)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray; got {type(out).__name__}")
+    refuse_mask("out", out)
+    out = np.ndarray.view(out, np.ndarray)
     if (out.dtype.kind, out.dtype.itemsize) != (dtype.kind, dtype.itemsize):  # byte order is free
         raise TypeError(f"out must have dtype {dtype}; got {out.dtype}")
     if out.shape != shape:
@@ -71,8 +74,8 @@ def result(
         raise ValueError("out must be writable; got a read-only array")
     if _overlaps_itself(out):
         raise ValueError(f"out must not overlap itself; got strides {out.strides} for shape {out.shape}")
-    for other, value in inputs.items():
-        if isinstance(value, np.ndarray) and share_memory(out, value):
+    for other, values in inputs.items():
+        if any(isinstance(value, np.ndarray) and share_memory(out, value) for value in values):
             raise ValueError(f"out must not share memory with {other}")
     return out
 

@@ -116,7 +116,7 @@ def roi_align(
     array([[ 2.5,  4.5],
            [10.5, 12.5]], dtype=float32)
     """
-    _validate.choice("layout", layout, _layout.AXES)
+    layout = _validate.choice("layout", layout, _layout.AXES)
     _validate.choice("mode", mode, MODES)
     maps = _validate.maps("input", input, (4,), f"({', '.join(layout)})")
     height, width = _validate.output_size("output_size", output_size)
@@ -127,10 +127,11 @@ def roi_align(
     images, channels = _layout.planar_shape(maps.shape, layout)[:2]
     coordinates, indices = _rois.normalise(boxes, batch_indices, images, maps.dtype)
     shape = _layout.layout_shape((len(indices), channels, height, width), layout)
-    inputs = {"input": maps, "boxes": boxes, "batch_indices": batch_indices}
+    several = boxes if isinstance(boxes, (list, tuple)) else [boxes]
+    inputs = {"input": [input, maps], "boxes": several, "batch_indices": [batch_indices]}
     result = _layout.result("output_size", shape, maps.dtype, out, inputs)
     _engine.apply(
-        _core.ROI_ALIGN, maps, coordinates, indices, result, layout, threads,
+        _core.ROI_ALIGN, "output_size", maps, coordinates, indices, result, layout, threads,
         spatial_scale=scale, sampling_ratio=ratio, aligned=half_pixel,
     )  # fmt: skip
-    return result
+    return result if out is None else out

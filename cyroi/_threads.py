@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 
 from . import _validate
-from .cpu import _openmp
+from .cpu import _host
 
 MAX_THREADS = 256
 
@@ -88,7 +88,7 @@ def most() -> int:
 def resolve(num_threads: object) -> int:
     """The number of threads for one call."""
     if num_threads is None:
-        return max(1, min(most(), _ENVIRONMENT or _openmp.max_threads()))
+        return max(1, min(most(), _ENVIRONMENT or _host.max_threads()))
     wish = _validate.integer("num_threads", num_threads)
     if wish < 1:
         raise ValueError(f"num_threads must be at least 1; got {num_threads!r}")
@@ -111,7 +111,7 @@ def _after_fork() -> None:
 
 
 # Affinity, quota and environment are read once: they do not change in ordinary use, and a call must stay cheap.
-_CAP = max(1, min(MAX_THREADS, affinity(), math.ceil(min(cpu_quota(), MAX_THREADS)))) if _openmp.openmp_version else 1
+_CAP = max(1, min(MAX_THREADS, affinity(), math.ceil(min(cpu_quota(), MAX_THREADS)))) if _host.openmp_version else 1
 _ENVIRONMENT = _from_environment()
 
 if hasattr(os, "register_at_fork"):

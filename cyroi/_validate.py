@@ -27,16 +27,24 @@ _EXACT_IN_FLOAT64 = 2**53
 
 
 def as_array(name: str, value: object) -> Array:
-    """`value` as an ndarray, without a copy where it is one."""
-    masked = sys.modules.get("numpy.ma")  # who has a masked array has imported it; we need not, it takes milliseconds
-    if masked is not None and isinstance(value, masked.MaskedArray):
-        raise TypeError(f"{name} must be an array without a mask; got a masked array (fill or compress it first)")
+    """`value` as a private view of base class, without a copy where it is an array.
+
+    Private, because its owner may change the shape of an array while we look at it; of base class, because a subclass
+    may redefine what we rely on.
+    """
+    refuse_mask(name, value)
     try:
-        return np.asarray(value)
+        return np.ndarray.view(np.asarray(value), np.ndarray)
     except ValueError as error:
         if hasattr(value, "__array__"):
             raise
         raise ValueError(f"{name} must be an array or nested sequences of equal lengths; {error}") from None
+
+
+def refuse_mask(name: str, value: object) -> None:
+    masked = sys.modules.get("numpy.ma")  # who has a masked array has imported it; we need not, it takes milliseconds
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        raise TypeError(f"{name} must be an array without a mask; got a masked array (fill or compress it first)")
 
 
 def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
@@ -69,18 +77,25 @@ def boolean(name: str, value: object) -> bool:
 
 def real(name: str, value: object) -> float:
     """A Python float from any real number, but not from a string, a bool or an array with axes."""
-    convertible = hasattr(value, "__float__") and not isinstance(value, (bool, np.bool_, complex, np.complexfloating))
-    if not convertible or np.ndim(value) != 0:  # type: ignore[arg-type]
-        raise TypeError(f"{name} must be a real number; got {value!r}")
+    if isinstance(value, (np.ndarray, np.generic)):
+        refuse_mask(name, value)
+        convertible = value.ndim == 0 and value.dtype.kind in "iuf"
+    else:
+        convertible = hasattr(value, "__float__") and not isinstance(value, (bool, complex))
     try:
-        return float(value)  # type: ignore[arg-type]
+        if convertible:
+            return float(value)  # type: ignore[arg-type]
     except OverflowError:
         raise ValueError(f"{name} must fit a float64; got {value!r}") from None
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be a real number; got {value!r}")
 
 
 def choice(name: str, value: object, choices: Collection[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, one of {', '.join(map(repr, choices))}; got {value!r}")
+    value = str.__str__(value)  # a subclass may compare and hash as it likes
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
     return value
@@ -89,10 +104,10 @@ def choice(name: str, value: object, choices: Collection[str]) -> str:
 def output_size(name: str, value: object) -> tuple[int, int]:
     """(height, width) from an int or a pair of ints, each at least 1."""
     is_array = isinstance(value, np.ndarray) and value.ndim > 0
-    if is_array or (isinstance(value, Sequence) and not isinstance(value, (str, bytes))):
-        pair: tuple[object, ...] = tuple(value)  # type: ignore[arg-type]
-        if len(pair) != 2:
+    if is_array or (isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))):
+        if len(value) != 2:  # type: ignore[arg-type]
             raise ValueError(f"{name} must be an int or (height, width); got {value!r}")
+        pair = (value[0], value[1])  # type: ignore[index]
     else:
         pair = (value, value)
     height, width = (integer(name, side) for side in pair)
@@ -118,7 +133,7 @@ def sampling_ratio(name: str, value: object) -> int:
 
 def box_dtype(name: str, array: Array) -> Array:
     """Boxes of a dtype that converts exactly to float32 or float64."""
-    if array.size == 0 and array.dtype == np.float64:
+    if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.float32)  # an empty list has no dtype of its own
     kind, size = array.dtype.kind, array.dtype.itemsize
     if not (kind in "iu" or (kind == "f" and size <= 8)):
@@ -131,7 +146,7 @@ def box_dtype(name: str, array: Array) -> Array:
 def geometry_dtype(maps_dtype: np.dtype[Any], boxes_dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The type in which coordinates are computed: float32, unless maps or boxes say more than it can hold."""
     wide = boxes_dtype.itemsize > (4 if boxes_dtype.kind == "f" else 2)
-    return np.dtype(np.float64 if wide or maps_dtype == np.float64 else np.float32)
+    return np.dtype(np.float64 if wide or maps_dtype.itemsize > 4 else np.float32)
 
 
 def coordinates(name: str, boxes: Array, order: Sequence[int], dtype: np.dtype[Any]) -> Array:

@@ -178,6 +178,58 @@ def test_out_must_not_overlap_boxes(argument):
         ROI_ALIGN.function(good("roi_align")["input"], boxes, 2, batch_indices=indices, out=out)
 
 
+def test_out_must_not_overlap_the_arrays_of_a_list():
+    memory = np.zeros(16, np.float32)
+    boxes = [memory[:4].reshape(1, 4), np.zeros((0, 4), np.float32)]
+    with pytest.raises(ValueError, match="share memory with boxes"):
+        ROI_ALIGN.function(good("roi_align")["input"], boxes, 2, out=memory.reshape(1, 4, 2, 2))
+
+
+def test_a_subclass_cannot_redirect_what_is_written(operator):
+    class Sub(np.ndarray):
+        def transpose(self, *axes):
+            return np.zeros((1, 1, 2, 2), np.float32)
+
+    call = good(operator.name)
+    expected = operator.function(**call)
+    out = np.zeros_like(expected).view(Sub)
+    assert operator.function(**call, out=out) is out
+    assert_same_bits(np.asarray(out), expected)
+    assert_same_bits(operator.function(**(call | {operator.maps: call[operator.maps].view(Sub)})), expected)
+
+
+def test_big_endian_maps_have_the_geometry_of_their_precision():
+    """84: float64 whatever its byte order, in the operator and in the reference."""
+    call = good("roi_align", np.float64) | {"boxes": np.float32([[0, 1.1, 1.2, 5.3, 5.4]]), "spatial_scale": 0.3}
+    big = call | {"input": call["input"].astype(">f8")}
+    assert_same_bits(ROI_ALIGN.function(**big), ROI_ALIGN.function(**call))
+    assert_same_bits(ROI_ALIGN.oracle(**big), ROI_ALIGN.oracle(**call))
+
+
+def test_huge_but_finite_normalised_boxes_are_defined():
+    """96 in float64, where 1e40 is finite. In float32 it is infinite, and a ValueError."""
+    image = np.zeros((2, 1, 1, 1))
+    assert CROP_AND_RESIZE.function(image, [[1e40, 0, 0, 0]], [1], [1, 1]).shape == (1, 1, 1, 1)
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="boxes"):
+        CROP_AND_RESIZE.function(image, np.array([[1e40, 0, 0, 0]]).astype(np.float32), [1], [1, 1])
+
+
+def test_memory_follows_the_result_and_not_the_box():
+    """28: many bins, each with a huge adaptive grid, most of them outside."""
+    maps = np.ones((1, 1, 4096, 1), np.float32)
+    result = ROI_ALIGN.function(maps, [[0, 0, 0, 1, 1e12]], (2**20, 1))
+    assert 0 < result[0, 0, 0, 0] < 1
+    assert (result[0, 0, 1:] == 0).all()
+
+
+def test_results_larger_than_one_tile_equal_the_reference(operator):
+    """Outputs are planned in tiles of 2048 bins; 2049 need two of them."""
+    for size in ((2049, 2), (2, 2049), (3, 4097)):
+        call = operator.call(np.random.default_rng(3), shape=(1, 2, 9, 9), boxes=2)
+        call[operator.size] = size
+        assert_matches(operator.function(**call), operator.oracle(**call), call[operator.maps])
+
+
 def test_interleaved_views_of_one_buffer_do_not_overlap(operator):
     call = good(operator.name)
     expected = operator.function(**call)

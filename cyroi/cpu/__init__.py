@@ -1,1 +1,1 @@
-"""The compiled part: kernels (`_core`) and the OpenMP run time (`_openmp`)."""
+"""The compiled part: planning and threads (`_core`), kernels per SIMD target, and what this CPU has (`_host`)."""

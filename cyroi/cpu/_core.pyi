@@ -23,4 +23,6 @@ class _Execute:
         num_threads: int,
     ) -> None: ...
 
+def use_target(capsule: object) -> None: ...
+
 execute: _Execute

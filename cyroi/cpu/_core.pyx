@@ -14,8 +14,9 @@ e) The number of threads is decided by `cyroi._threads`; here it is only lowered
    a team (WORK_PER_THREAD).
 f) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
 """
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport free, malloc
 from time import perf_counter
 
@@ -25,37 +26,48 @@ cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
         _ROI_ALIGN "cyroi::ROI_ALIGN"
         _CROP_BILINEAR "cyroi::CROP_BILINEAR"
         _CROP_NEAREST "cyroi::CROP_NEAREST"
+    cdef cppclass Tile:
+        index first_y, first_x, bins_y, bins_x
     cdef cppclass Operator:
         int convention
         bint aligned
         index sampling_ratio
         double spatial_scale
         index height, width, bins_y, bins_x
+        Tile tile
     cdef cppclass BoxPlan:
         pass
     index tap_capacity[G](const Operator&, const G*)
     BoxPlan plan_box[G, A](const Operator&, const G*, index, index, int*, A*, int*)
 
-cdef extern from "schedule.h" namespace "cyroi" nogil:
+cdef extern from "kernels.h" namespace "cyroi" nogil:
     cdef enum:
         _PLANES "cyroi::PLANES"
         _FUSED "cyroi::FUSED"
         _PIXELS "cyroi::PIXELS"
     cdef cppclass Strides:
         index n, c, y, x
+    cdef cppclass Block:
+        pass
+    cdef cppclass Cut:
+        index slots, table
     cdef cppclass Job:
         Strides maps, out
-        index channels, bins_y, bins_x, first_box
+        index channels, row_channels, row_elements, bins_y, bins_x, first_box
         double fill
         int route
+        bint out_contiguous
         const BoxPlan* boxes
         const int* ends
         const int* pixels
+        const Cut* cuts
+        const Block* blocks
     cdef cppclass Arrays[A]:
         const A* maps
         A* out
         const A* weights
-        A* scratch
+        const void* at
+        const A* slot_weights
     cdef cppclass Span:
         pass
     cdef cppclass Group:
@@ -66,10 +78,17 @@ cdef extern from "schedule.h" namespace "cyroi" nogil:
         Group* groups
         index items
         double cost
-    index scratch_row(const Job&, index)
+    cdef cppclass Kernels[A]:
+        int lanes
+        Cut (*cut)(const Job&, const A*, index, Block*) noexcept nogil
+        void (*fill)(const Job&, const A*, index, void*, A*) noexcept nogil
+        void (*run)(const Job&, const Schedule&, const Arrays[A]&, index) noexcept nogil
+    cdef cppclass Target:
+        Kernels[float] floats
+        Kernels[double] doubles
+    index slot_capacity(index)
     index span_capacity(index, index)
     void make_schedule(const Job&, index, Schedule&)
-    void run_item[A](const Job&, const Schedule&, const Arrays[A]&, index, int, index)
 
 ROI_ALIGN = _ROI_ALIGN
 CROP_BILINEAR = _CROP_BILINEAR
@@ -89,8 +108,18 @@ cdef double WORK_PER_THREAD = 1e5        # cost units that pay for one more thre
 cdef double WORK_PER_SAMPLE = 8          # cost units of planning one sample
 cdef double MAX_CHUNK_SAMPLES = 1 << 22  # bounds the time of planning, which is one region per chunk
 cdef index MAX_CHUNK_TAPS = 1 << 21
+cdef index MAX_CHUNK_SLOTS = 1 << 18     # lanes * 8 or 16 bytes each, of which few are used
+cdef index MAX_TILE = 2048               # bins per axis that are planned at once
 cdef index MAX_FUSED_PIXEL = 16          # elements from a column to the next, up to which rows of pixels are fused
-cdef index MAX_FUSED_CHANNELS = 8
+cdef index MAX_FUSED_CHANNELS = 4
+
+cdef const Target* kernels = NULL
+
+
+def use_target(capsule):
+    """Sets the SIMD target, the `table` of one of the target modules. Once, before the first call."""
+    global kernels
+    kernels = <const Target*> PyCapsule_GetPointer(capsule, "cyroi.Target")
 
 
 cdef class Memory:
@@ -108,34 +137,56 @@ cdef class Memory:
 
 
 cdef class Plan:
-    """The memory of a call's largest chunk: taps, bin ends, box plans, schedule."""
+    """The memory of a call's largest chunk: taps, bin ends, box plans, schedule, blocks and their tables."""
     cdef index most_boxes, most_taps
-    cdef Memory pixels, weights, ends, boxes, order, spans, groups
+    cdef Memory pixels, weights, ends, boxes, order, spans, groups, cuts, blocks, at, slot_weights
 
-    cdef int allocate(self, const Operator& op, size_t weight_size) except -1:
-        n = self.most_boxes
+    cdef int measure(self, const Operator& op, const geometry* boxes, index count) except -1:
+        """The largest chunk. It is the same for all tiles of a size, and the first tile is the largest."""
+        cdef index first = 0, here, taps = 0
+        while first < count:
+            with nogil:
+                here = count_chunk(op, boxes + 4 * first, count - first, &taps)
+            self.most_boxes = max(self.most_boxes, here)
+            self.most_taps = max(self.most_taps, taps)
+            first += here
+            PyErr_CheckSignals()
+        return 0
+
+    cdef int allocate(self, const Tile& tile, size_t weight_size, int lanes, bint blocks) except -1:
+        cdef index n = self.most_boxes, slots = n * slot_capacity(tile.bins_x) * lanes if blocks else 0
         if self.most_taps >= 1 << 31:
             raise MemoryError("one box needs more than 2**31 taps")
         self.pixels = Memory(self.most_taps, sizeof(int))
         self.weights = Memory(self.most_taps, weight_size)
-        self.ends = Memory(n * (op.bins_y + op.bins_x), sizeof(int))
+        self.ends = Memory(n * (tile.bins_y + tile.bins_x), sizeof(int))
         self.boxes = Memory(n, sizeof(BoxPlan))
         self.order = Memory(n, sizeof(index))
-        self.spans = Memory(span_capacity(n, op.bins_y), sizeof(Span))
+        self.spans = Memory(span_capacity(n, tile.bins_y), sizeof(Span))
         self.groups = Memory(n, sizeof(Group))
+        self.cuts = Memory(n, sizeof(Cut))
+        self.blocks = Memory(n * tile.bins_x if blocks else 0, sizeof(Block))
+        self.at = Memory(slots, weight_size)
+        self.slot_weights = Memory(slots, weight_size)
         return 0
+
+    cdef void publish(self, Job& job, Schedule& schedule) noexcept:
+        job.boxes, job.ends, job.pixels = <BoxPlan*> self.boxes.data, <int*> self.ends.data, <int*> self.pixels.data
+        job.cuts, job.blocks = <Cut*> self.cuts.data, <Block*> self.blocks.data
+        schedule.order, schedule.spans = <index*> self.order.data, <Span*> self.spans.data
+        schedule.groups = <Group*> self.groups.data
 
 
 cdef index samples_per_box(const Operator& op) noexcept nogil:
     """At most this many samples are looked at to plan one box."""
-    if op.sampling_ratio > 0:
-        return (op.bins_y + op.bins_x) * op.sampling_ratio
-    return op.bins_y + op.bins_x + 2 * (op.height + op.width)
+    cdef index bins = op.tile.bins_y + op.tile.bins_x
+    return bins * op.sampling_ratio if op.sampling_ratio > 0 else bins + 2 * (op.height + op.width)
 
 
 cdef index count_chunk(const Operator& op, const geometry* boxes, index count, index* taps) noexcept nogil:
     """How many of the next `count` > 0 boxes make a chunk (one at least); `taps`: room for their taps."""
-    cdef index k, room, most = max(<index> 1, <index> (MAX_CHUNK_SAMPLES / samples_per_box(op)))
+    cdef index k, room, most = <index> (MAX_CHUNK_SAMPLES / samples_per_box(op))
+    most = max(<index> 1, min(most, MAX_CHUNK_SLOTS // slot_capacity(op.tile.bins_x)))
     taps[0] = tap_capacity(op, boxes)
     for k in range(1, min(count, most)):
         room = tap_capacity(op, boxes + 4 * k)
@@ -143,17 +194,6 @@ cdef index count_chunk(const Operator& op, const geometry* boxes, index count, i
             return k
         taps[0] += room
     return min(count, most)
-
-
-cdef void measure_chunks(const Operator& op, const geometry* boxes, index count, index* most_boxes,
-                         index* most_taps) noexcept nogil:
-    """Boxes of the largest chunk, and the most room for taps that any chunk needs."""
-    cdef index first = 0, boxes_here, taps = 0
-    while first < count:
-        boxes_here = count_chunk(op, boxes + 4 * first, count - first, &taps)
-        most_boxes[0] = max(most_boxes[0], boxes_here)
-        most_taps[0] = max(most_taps[0], taps)
-        first += boxes_here
 
 
 cdef void plan_chunk(const Operator& op, const geometry* boxes, const Py_ssize_t* images, index count, index* offsets,
@@ -165,43 +205,110 @@ cdef void plan_chunk(const Operator& op, const geometry* boxes, const Py_ssize_t
         room += tap_capacity(op, boxes + 4 * k)
     for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
         plans[k] = plan_box(op, boxes + 4 * k, images[k], offsets[k], pixels, weights,
-                            ends + k * (op.bins_y + op.bins_x))
+                            ends + k * (op.tile.bins_y + op.tile.bins_x))
 
 
-cdef int run_items(const Job& job, const Schedule& schedule, const real* maps, real* out, const real* weights,
-                   real* scratch, index row, int threads) except -1:
+cdef void cut_chunk(const Job& job, index count, Cut* cuts, Block* blocks, void* at, real* slot_weights,
+                    const real* weights, int threads) noexcept nogil:
+    """Cuts the rows of `count` planned boxes into blocks, then fills the blocks' tables, one box behind the other."""
+    cdef index k, table = 0
+    for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
+        if real is float:
+            cuts[k] = kernels.floats.cut(job, weights, k, blocks + k * job.bins_x)
+        else:
+            cuts[k] = kernels.doubles.cut(job, weights, k, blocks + k * job.bins_x)
+    for k in range(count):
+        cuts[k].table = table
+        table += cuts[k].slots
+    for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
+        if real is float:
+            kernels.floats.fill(job, weights, k, at, slot_weights)
+        else:
+            kernels.doubles.fill(job, weights, k, at, slot_weights)
+
+
+cdef int run_items(const Job& job, const Schedule& schedule, const Arrays[float]* floats,
+                   const Arrays[double]* doubles, int threads) except -1:
     """Runs all work items, in slices, and looks for signals in between."""
-    cdef Arrays[real] arrays
     cdef index i, last, item = 0
     cdef index length = <index> (schedule.items * (FIRST_SLICE_WORK * threads / (schedule.cost + 1)))
     cdef double start
-    arrays.maps, arrays.out, arrays.weights, arrays.scratch = maps, out, weights, scratch
     while item < schedule.items:
         last = item + min(schedule.items - item, max(length, <index> threads))
         start = perf_counter()
         with nogil:
             for i in prange(item, last, num_threads=threads, use_threads_if=threads > 1, schedule='dynamic'):
-                run_item(job, schedule, arrays, i, threadid(), row)
+                if floats != NULL:
+                    kernels.floats.run(job, schedule, floats[0], i)
+                else:
+                    kernels.doubles.run(job, schedule, doubles[0], i)
         PyErr_CheckSignals()
         length = <index> ((last - item) * min(4.0, SLICE_SECONDS / (perf_counter() - start + 1e-9)))
         item = last
     return 0
 
 
-cdef int choose_route(const Job& job) except -1:
-    """The route (cpu/executor.h) that the strides of the maps allow."""
+cdef int describe(Job& job, const real[:, :, :, :] maps, real[:, :, :, :] out, double fill) except -1:
+    """Strides, route (cpu/executor.h) and what follows from them.
+
+    The stride of an axis of length 1 means nothing (and NumPy exports another one than it shows): x takes 1 there.
+    """
+    cdef Py_ssize_t size = sizeof(real)
+    job.maps.n, job.maps.c = maps.strides[0] // size, maps.strides[1] // size
+    job.maps.y, job.maps.x = maps.strides[2] // size, maps.strides[3] // size if maps.shape[3] > 1 else 1
+    job.out.n, job.out.c = out.strides[0] // size, out.strides[1] // size
+    job.out.y, job.out.x = out.strides[2] // size, out.strides[3] // size
+    job.channels, job.fill = maps.shape[1], fill
     if job.maps.x == 1:
-        return _PLANES
-    if job.maps.c != 1 and job.channels > 1:
+        job.route = _PLANES
+    elif job.maps.c != 1 and job.channels > 1:
         raise AssertionError("the innermost stride of the maps must be one element")
-    if job.channels <= MAX_FUSED_CHANNELS and job.channels <= job.maps.x <= MAX_FUSED_PIXEL:
-        return _FUSED
-    return _PIXELS
+    elif job.channels <= MAX_FUSED_CHANNELS and job.channels <= job.maps.x <= MAX_FUSED_PIXEL:
+        job.route = _FUSED
+    else:
+        job.route = _PIXELS
+    job.row_channels = job.channels if job.route == _FUSED else 1
+    job.row_elements = (maps.shape[3] - 1) * job.maps.x + job.row_channels
+    job.out_contiguous = job.out.x == job.row_channels and (job.row_channels == 1 or job.out.c == 1)
+    return 0
 
 
 cdef int thread_count(double work, int most) noexcept nogil:
     """Threads that the work pays for."""
     return <int> max(1.0, min(<double> most, work / WORK_PER_THREAD))
+
+
+cdef int run_tile(const Operator& op, Job job, Plan plan, const geometry* boxes, const Py_ssize_t* images, index total,
+                  const real* maps, real* out, int num_threads) except -1:
+    """Plans and executes all boxes, chunk by chunk, for the tile of `op`; `out` points to its first bin."""
+    cdef Schedule schedule
+    cdef Arrays[real] arrays
+    cdef index first = 0, count, taps = 0
+    cdef real* weights = <real*> plan.weights.data
+    cdef int threads
+    plan.publish(job, schedule)
+    job.bins_y, job.bins_x = op.tile.bins_y, op.tile.bins_x
+    arrays.maps, arrays.out, arrays.weights = maps, out, weights
+    arrays.at, arrays.slot_weights = plan.at.data, <real*> plan.slot_weights.data
+    while first < total:
+        with nogil:
+            job.first_box = first
+            count = count_chunk(op, boxes + 4 * first, total - first, &taps)
+            threads = thread_count(WORK_PER_SAMPLE * count * samples_per_box(op), num_threads)
+            plan_chunk(op, boxes + 4 * first, images + first, count, schedule.order, <BoxPlan*> plan.boxes.data,
+                       <int*> plan.ends.data, <int*> plan.pixels.data, weights, threads)
+            if job.route != _PIXELS:
+                cut_chunk(job, count, <Cut*> plan.cuts.data, <Block*> plan.blocks.data, plan.at.data,
+                          <real*> plan.slot_weights.data, weights, threads)
+            make_schedule(job, count, schedule)
+            threads = thread_count(min(schedule.cost, schedule.items * WORK_PER_THREAD), num_threads)
+        PyErr_CheckSignals()
+        if real is float:
+            run_items(job, schedule, &arrays, NULL, threads)
+        else:
+            run_items(job, schedule, NULL, &arrays, threads)
+        first += count
+    return 0
 
 
 def execute(const real[:, :, :, :] maps, const geometry[:, ::1] boxes, const Py_ssize_t[::1] images,
@@ -217,43 +324,23 @@ def execute(const real[:, :, :, :] maps, const geometry[:, ::1] boxes, const Py_
     """
     cdef Operator op
     cdef Job job
-    cdef Schedule schedule
     cdef Plan plan = Plan()
-    cdef index first = 0, total = boxes.shape[0], count, taps = 0, row
-    cdef int threads
+    cdef index total = boxes.shape[0], y, x
     cdef const real* pixels = &maps[0, 0, 0, 0] if maps.shape[2] and maps.shape[3] else NULL
 
+    if not (total == images.shape[0] == out.shape[0] and maps.shape[1] == out.shape[1] and boxes.shape[1] == 4):
+        raise AssertionError("maps, boxes, images and out must agree")
     op.convention, op.spatial_scale = convention, spatial_scale
     op.sampling_ratio, op.aligned = sampling_ratio, aligned
     op.height, op.width, op.bins_y, op.bins_x = maps.shape[2], maps.shape[3], out.shape[2], out.shape[3]
-    set_strides(job.maps, maps.strides, sizeof(real))
-    set_strides(job.out, out.strides, sizeof(real))
-    job.channels, job.bins_y, job.bins_x, job.fill = maps.shape[1], op.bins_y, op.bins_x, fill
-    job.route = choose_route(job)
-    row = scratch_row(job, op.width)
-
-    with nogil:
-        measure_chunks(op, &boxes[0, 0], total, &plan.most_boxes, &plan.most_taps)
-    plan.allocate(op, sizeof(real))
-    cdef Memory scratch = Memory(2 * row * num_threads, sizeof(real))
-    schedule.order, schedule.spans = <index*> plan.order.data, <Span*> plan.spans.data
-    schedule.groups = <Group*> plan.groups.data
-    job.boxes, job.ends, job.pixels = <BoxPlan*> plan.boxes.data, <int*> plan.ends.data, <int*> plan.pixels.data
-
-    while first < total:
-        with nogil:
-            count = count_chunk(op, &boxes[first, 0], total - first, &taps)
-            threads = thread_count(WORK_PER_SAMPLE * count * samples_per_box(op), num_threads)
-            plan_chunk(op, &boxes[first, 0], &images[first], count, schedule.order, <BoxPlan*> plan.boxes.data,
-                       <int*> plan.ends.data, <int*> plan.pixels.data, <real*> plan.weights.data, threads)
-            job.first_box = first
-            make_schedule(job, count, schedule)
-            threads = thread_count(min(schedule.cost, schedule.items * WORK_PER_THREAD), num_threads)
-        run_items(job, schedule, pixels, &out[0, 0, 0, 0], <real*> plan.weights.data, <real*> scratch.data, row,
-                  threads)
-        first += count
-
-
-cdef void set_strides(Strides& strides, const Py_ssize_t* bytes, Py_ssize_t size) noexcept nogil:
-    strides.n, strides.c, strides.y, strides.x = (bytes[0] // size, bytes[1] // size, bytes[2] // size,
-                                                  bytes[3] // size)
+    op.tile.first_y, op.tile.first_x = 0, 0
+    op.tile.bins_y, op.tile.bins_x = min(op.bins_y, MAX_TILE), min(op.bins_x, MAX_TILE)
+    describe(job, maps, out, fill)
+    plan.measure(op, &boxes[0, 0], total)
+    plan.allocate(op.tile, sizeof(real), kernels.floats.lanes if real is float else kernels.doubles.lanes,
+                  job.route != _PIXELS)
+    for y in range(0, op.bins_y, MAX_TILE):
+        for x in range(0, op.bins_x, MAX_TILE):
+            op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, MAX_TILE)
+            op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, MAX_TILE)
+            run_tile(op, job, plan, &boxes[0, 0], &images[0], total, pixels, &out[0, 0, y, x], num_threads)

@@ -16,12 +16,14 @@
 
 #include <algorithm>
 
-#include "executor.h"
+#include "job.h"
 
 namespace cyroi {
 
 static const double kItemCost = 2e5;
 static const index kMaxCuts = 65536; /* cuts of boxes along rows, in one chunk */
+static const index kPlanes = 4;      /* planes that share a pass over the boxes and stay in L2 together */
+static const index kPixelChannels = 256;
 
 struct Span {
     index first, last; /* boxes order[first] ... order[last - 1], all of one image */
@@ -98,8 +100,8 @@ inline index cut_spans(const Job& job, const index* order, index first, index la
 
 /* Channels that a route handles best at once. */
 inline index channels_at_once(const Job& job) {
-    if (job.route == PLANES) return 1;
-    return job.route == FUSED ? job.channels : smaller(job.channels, 8 * kChannels);
+    if (job.route == PLANES) return smaller(job.channels, kPlanes);
+    return job.route == FUSED ? job.channels : smaller(job.channels, kPixelChannels);
 }
 
 /* Channels per item: as many as a span of this cost per channel leaves room for. */
@@ -146,22 +148,6 @@ inline const Group& group_of(const Schedule& s, index i) {
         }
     }
     return s.groups[low];
-}
-
-/* Runs one work item on thread `thread`. row: scratch_row(). */
-template <class A>
-inline void run_item(const Job& job, const Schedule& s, const Arrays<A>& arrays, index item, int thread, index row) {
-    const Group& g = group_of(s, item);
-    const Span& span = s.spans[g.first_span + (item - g.first_item) % g.spans];
-    const index c0 = (item - g.first_item) / g.spans * g.block;
-    const index c1 = smaller(job.channels, c0 + g.block);
-    /* Planes: one channel at a time, so that its plane stays in the cache while all boxes of the span read it. */
-    const index step = job.route == PLANES ? 1 : c1 - c0;
-    for (index c = c0; c < c1; c += step) {
-        for (index i = span.first; i < span.last; ++i) {
-            run_box(job, arrays, s.order[i], c, c + step, span.p0, span.p1, arrays.scratch + 2 * row * thread, row);
-        }
-    }
 }
 
 }  // namespace cyroi

@@ -16,6 +16,11 @@ namespace cyroi {
 
 enum Convention { ROI_ALIGN = 0, CROP_BILINEAR = 1, CROP_NEAREST = 2 };
 
+/* A part of the bins: rows [first_y, first_y + bins_y), columns likewise. */
+struct Tile {
+    index first_y, first_x, bins_y, bins_x;
+};
+
 struct Operator {
     int convention;
     bool aligned;         /* ROI_ALIGN: half-pixel offset, no minimum size */
@@ -23,6 +28,7 @@ struct Operator {
     double spatial_scale; /* ROI_ALIGN: map pixels per box unit */
     index height, width;  /* of the maps, in pixels; below 2**31 */
     index bins_y, bins_x; /* of the output */
+    Tile tile;            /* of the output, to be planned */
 };
 
 /* Where the taps of one box lie, and what they cost. */
@@ -48,8 +54,8 @@ struct Capacity {
 
     template <class P>
     CYROI_HD index operator()(const P& planner) const {
-        return planner.axis(box[0], box[2], op.bins_y, op.height).capacity() +
-               planner.axis(box[1], box[3], op.bins_x, op.width).capacity();
+        return planner.axis(box[0], box[2], op.bins_y, op.height).capacity(op.tile.bins_y) +
+               planner.axis(box[1], box[3], op.bins_x, op.width).capacity(op.tile.bins_x);
     }
 };
 
@@ -67,11 +73,11 @@ struct Fill {
     int* ends;
 
     template <class P>
-    CYROI_HD index axis(const P& planner, const Axis<G>& a, Taps<A> out, int* bin_ends) const {
-        TapWriter<A> writer(out, a.grid > 0 ? 1.0 / static_cast<double>(a.grid) : 0.0);
+    CYROI_HD index axis(const P& planner, const Axis<G>& a, index first, index bins, Taps<A> out, int* bin_ends) const {
+        TapWriter<A> writer(out, a.capacity(bins), a.grid > 0 ? 1.0 / static_cast<double>(a.grid) : 0.0);
         int count = 0;
-        for (index p = 0; p < a.bins; ++p) {
-            planner.bin(a, p, writer);
+        for (index p = 0; p < bins; ++p) {
+            planner.bin(a, first + p, writer);
             bin_ends[p] = count = writer.end_bin();
         }
         return count;
@@ -82,9 +88,9 @@ struct Fill {
         const Axis<G> y = planner.axis(box[0], box[2], op.bins_y, op.height);
         const Axis<G> x = planner.axis(box[1], box[3], op.bins_x, op.width);
         BoxPlan plan = BoxPlan();
-        plan.taps_x = y.capacity();
-        plan.y_count = axis(planner, y, taps, ends);
-        plan.x_count = axis(planner, x, taps.from(plan.taps_x), ends + op.bins_y);
+        plan.taps_x = y.capacity(op.tile.bins_y);
+        plan.y_count = axis(planner, y, op.tile.first_y, op.tile.bins_y, taps, ends);
+        plan.x_count = axis(planner, x, op.tile.first_x, op.tile.bins_x, taps.from(plan.taps_x), ends + op.tile.bins_y);
         return plan;
     }
 };
@@ -93,7 +99,8 @@ struct Fill {
  * then x bins; each axis counts from 0). */
 template <class G, class A>
 CYROI_HD BoxPlan plan_box(const Operator& op, const G* box /* IN: y1 x1 y2 x2 */, index image, index first_tap,
-                          int* pixels /* OUT */, A* weights /* OUT */, int* ends /* OUT: bins_y + bins_x */) {
+                          int* pixels /* OUT */, A* weights /* OUT */,
+                          int* ends /* OUT: of the tile, bins_y + bins_x */) {
     const Taps<A> taps = Taps<A>{pixels, weights}.from(first_tap);
     BoxPlan plan = with_planner<G>(op, Fill<G, A>{op, box, taps, ends});
     const int* x = taps.pixel + plan.taps_x;

@@ -34,16 +34,28 @@ struct Axis {
     index bins;
     index size;
 
-    /* At most this many taps are written for the axis, whatever the coordinates. */
-    CYROI_HD index capacity() const { return bins * smaller(2 * grid, size); }
+    /* At most this many taps are written for `count` bins, whatever the coordinates.
+     *
+     * A bin has no more taps than two per sample, nor more than the map has pixels. Together, neighbouring bins read the
+     * map once but for two pixels each, and for what rounding moves a coordinate near the map: its terms are then
+     * no larger than start, size and step, each rounded a few times. */
+    CYROI_HD index capacity(index count) const {
+        const double epsilon = sizeof(G) == 4 ? 1.2e-7 : 2.3e-16;
+        const double reach = magnitude(start) + magnitude(step) + static_cast<double>(size);
+        const index overlap = 4 + static_cast<index>(smaller(static_cast<double>(size), 16 * epsilon * reach));
+        return smaller(count * smaller(2 * grid, size), size + count * overlap);
+    }
+
+  private:
+    CYROI_HD static double magnitude(G t) { return static_cast<double>(t < 0 ? -t : t); }
 };
 
 template <class A>
 class TapWriter {
   public:
-    /* taps: room for Axis::capacity() of them; scale: factor of every weight, 1 / (samples per bin). */
-    CYROI_HD TapWriter(Taps<A> taps, double scale)
-        : taps_(taps), count_(0), scale_(scale), lo_(-2), w_lo_(0), w_hi_(0) {}
+    /* taps: room for this many; scale: factor of every weight, 1 / (samples per bin). */
+    CYROI_HD TapWriter(Taps<A> taps, index room, double scale)
+        : taps_(taps), room_(room), count_(0), scale_(scale), lo_(-2), w_lo_(0), w_hi_(0) {}
 
     /* Precondition: within a bin, calls come with non-decreasing s.lo. */
     CYROI_HD void add(const Sample& s) {
@@ -73,13 +85,14 @@ class TapWriter {
 
   private:
     CYROI_HD void store(index pixel, double weight) {
-        if (weight == 0) return;
+        if (weight == 0 || count_ == room_) return; /* the room is Axis::capacity(), which is never reached */
         taps_.pixel[count_] = static_cast<int>(pixel);
         taps_.weight[count_] = static_cast<A>(weight * scale_);
         ++count_;
     }
 
     Taps<A> taps_;
+    index room_;
     int count_;
     double scale_;
     index lo_; /* pending pair lo_, lo_ + 1; -2: none */

@@ -1,0 +1,93 @@
+/* What one call hands to the kernels: plain data, the same for every SIMD target. */
+#ifndef CYROI_CPU_JOB_H
+#define CYROI_CPU_JOB_H
+
+#include "cyroi/plan.h"
+
+namespace cyroi {
+
+enum Route { PLANES = 0, FUSED = 1, PIXELS = 2 }; /* see executor.h */
+
+/* Strides of a four-dimensional array, in elements; may be negative. n: images of the maps, boxes of the output. */
+struct Strides {
+    index n, c, y, x;
+};
+
+/* A run of bins of one output row, see blocks.h. */
+struct Block {
+    index first, elements; /* elements of the output row: bin * row_channels + channel */
+    index column, columns; /* elements of the map row that its taps span */
+    index table;           /* number of its first slot among those of the box */
+    int vectors;           /* that its columns fill; or kEmpty, kWide */
+    int slots;
+};
+
+/* The blocks of one box. */
+struct Cut {
+    index blocks, slots;
+    index table; /* number of its first slot among all tables */
+};
+
+/* Everything that is the same for all work items of one call, but for the arrays of elements. */
+struct Job {
+    Strides maps, out;
+    index channels;
+    index row_channels; /* that one row of the maps holds: 1, or all of them on the fused route */
+    index row_elements; /* of a row of the maps, from its first element to its last */
+    index bins_y, bins_x;
+    double fill; /* value of a bin that has no sample inside */
+    int route;
+    bool out_contiguous;  /* elements of an output row follow each other */
+    index first_box;      /* of the chunk, in the output */
+    const BoxPlan* boxes; /* IN: of the chunk */
+    const int* ends;      /* IN: bins_y + bins_x of them per box */
+    const int* pixels;    /* IN: taps */
+    const Cut* cuts;      /* IN: of each box */
+    const Block* blocks;  /* IN: room for bins_x of them per box */
+};
+
+template <class A>
+struct Arrays {
+    const A* maps;         /* IN: images, channels, rows, columns */
+    A* out;                /* OUT: boxes, channels, bins_y, bins_x */
+    const A* weights;      /* IN: taps */
+    const void* at;        /* IN: tables of the blocks, indices as wide as A */
+    const A* slot_weights; /* IN: tables of the blocks */
+};
+
+/* `count` taps, read only. */
+template <class A>
+struct TapList {
+    const int* pixel;
+    const A* weight;
+    index count;
+
+    TapList part(index first, index last) const { return TapList{pixel + first, weight + first, last - first}; }
+};
+
+/* The bins of one axis of one box. */
+template <class A>
+struct Bins {
+    TapList<A> taps;
+    const int* ends;
+
+    TapList<A> operator[](index p) const { return taps.part(p ? ends[p - 1] : 0, ends[p]); }
+};
+
+template <class A>
+inline Bins<A> y_bins(const Job& job, const A* weights, index k) {
+    const BoxPlan& box = job.boxes[k];
+    const TapList<A> taps = {job.pixels + box.taps, weights + box.taps, box.y_count};
+    return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x)};
+}
+
+template <class A>
+inline Bins<A> x_bins(const Job& job, const A* weights, index k) {
+    const BoxPlan& box = job.boxes[k];
+    const TapList<A> taps = {job.pixels + box.taps_x, weights + box.taps_x, box.x_count};
+    return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x) + job.bins_y};
+}
+
+}  // namespace cyroi
+
+#endif
