@@ -107,7 +107,7 @@ def extension(name, **options):
         [name.replace(".", "/") + ".pyx"],
         language="c++",
         include_dirs=["cyroi/include", "cyroi/cpu"],
-        depends=[str(path) for pattern in ("*.h", "*.pxi") for path in sorted(Path("cyroi").rglob(pattern))],
+        depends=[str(path) for pattern in ("*.h", "*.pxi", "*.pxd") for path in sorted(Path("cyroi").rglob(pattern))],
         define_macros=macros,
         py_limited_api=LIMITED_API,
         **options,
