@@ -230,6 +230,20 @@ def test_results_larger_than_one_tile_equal_the_reference(operator):
         assert_matches(operator.function(**call), operator.oracle(**call), call[operator.maps])
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("channels", [1, 6])
+@pytest.mark.parametrize("size", [(1, 2100), (2100, 2), (1, 4097)])
+def test_many_boxes_with_results_larger_than_one_tile(operator, size, channels, layout):
+    """The last tile is smaller, so that more boxes would fit the chunks of the first one than it has memory for."""
+    call = operator.call(np.random.default_rng(4), shape=(1, channels, 9, 9), layout=layout, boxes=400)
+    call[operator.size] = size
+    result = operator.function(**call)
+    for k in (0, 8, 9, 70, 399):
+        index = call[operator.index][k : k + 1]
+        alone = operator.function(**(call | {"boxes": call["boxes"][k : k + 1], operator.index: index}))
+        assert_same_bits(result[k], alone[0])
+
+
 def test_interleaved_views_of_one_buffer_do_not_overlap(operator):
     call = good(operator.name)
     expected = operator.function(**call)

@@ -21,8 +21,9 @@ from libc.stdlib cimport free, malloc
 from time import perf_counter
 
 from ._kernels cimport (
-    _CROP_BILINEAR, _CROP_NEAREST, _FUSED, _PIXELS, _PLANES, _ROI_ALIGN, Arrays, Block, BoxPlan, Cut, Group, Job,
-    Operator, Schedule, Span, Target, Tile, index, make_schedule, plan_box, slot_capacity, span_capacity, tap_capacity,
+    _CROP_BILINEAR, _CROP_NEAREST, _FUSED, _MAX_FUSED_CHANNELS, _PIXELS, _PLANES, _ROI_ALIGN, Arrays, Block, BoxPlan,
+    Cut, Group, Job, Operator, Schedule, Span, Target, Tile, index, make_schedule, plan_box, slot_capacity,
+    span_capacity, tap_capacity,
 )
 
 ROI_ALIGN = _ROI_ALIGN
@@ -38,7 +39,7 @@ ctypedef fused geometry:  # coordinates
     double
 
 cdef double SLICE_SECONDS = 0.015
-cdef double FIRST_SLICE_WORK = 4e6       # cost units (cpu/schedule.h) per thread: some milliseconds
+cdef double FIRST_SLICE_WORK = 1e6       # cost units (cpu/schedule.h) per thread, about a millisecond
 cdef double WORK_PER_THREAD = 1e5        # cost units that pay for one more thread, about 0.1 ms
 cdef double WORK_PER_SAMPLE = 8          # cost units of planning one sample
 cdef double MAX_CHUNK_SAMPLES = 1 << 22  # bounds the time of planning, which is one region per chunk
@@ -46,7 +47,6 @@ cdef index MAX_CHUNK_TAPS = 1 << 21
 cdef index MAX_CHUNK_SLOTS = 1 << 18     # lanes * 8 or 16 bytes each, of which few are used
 cdef index MAX_TILE = 2048               # bins per axis that are planned at once
 cdef index MAX_FUSED_PIXEL = 16          # elements from a column to the next, up to which rows of pixels are fused
-cdef index MAX_FUSED_CHANNELS = 4
 
 cdef const Target* kernels = NULL
 
@@ -77,7 +77,8 @@ cdef class Plan:
     cdef Memory pixels, weights, ends, boxes, order, spans, groups, cuts, blocks, at, slot_weights
 
     cdef int measure(self, const Operator& op, const geometry* boxes, index count) except -1:
-        """The largest chunk. It is the same for all tiles of a size, and the first tile is the largest."""
+        """The largest chunk. Boxes are cut into chunks as the largest tile wants it, for every tile alike (run_tile): a
+        smaller one would put more boxes into a chunk than the memory of the largest holds."""
         cdef index first = 0, here, taps = 0
         while first < count:
             with nogil:
@@ -198,7 +199,7 @@ cdef int describe(Job& job, const real[:, :, :, :] maps, real[:, :, :, :] out, d
         job.route = _PLANES
     elif job.maps.c != 1 and job.channels > 1:
         raise AssertionError("the innermost stride of the maps must be one element")
-    elif job.channels <= MAX_FUSED_CHANNELS and job.channels <= job.maps.x <= MAX_FUSED_PIXEL:
+    elif job.channels <= _MAX_FUSED_CHANNELS and job.channels <= job.maps.x <= MAX_FUSED_PIXEL:
         job.route = _FUSED
     else:
         job.route = _PIXELS
@@ -213,9 +214,9 @@ cdef int thread_count(double work, int most) noexcept nogil:
     return <int> max(1.0, min(<double> most, work / WORK_PER_THREAD))
 
 
-cdef int run_tile(const Operator& op, Job job, Plan plan, const geometry* boxes, const Py_ssize_t* images, index total,
-                  const real* maps, real* out, int num_threads) except -1:
-    """Plans and executes all boxes, chunk by chunk, for the tile of `op`; `out` points to its first bin."""
+cdef int run_tile(const Operator& op, const Operator& largest, Job job, Plan plan, const geometry* boxes,
+                  const Py_ssize_t* images, index total, const real* maps, real* out, int num_threads) except -1:
+    """Plans and executes all boxes for the tile of `op`, in the chunks of `largest`; `out` points to its first bin."""
     cdef Schedule schedule
     cdef Arrays[real] arrays
     cdef index first = 0, count, taps = 0
@@ -228,7 +229,7 @@ cdef int run_tile(const Operator& op, Job job, Plan plan, const geometry* boxes,
     while first < total:
         with nogil:
             job.first_box = first
-            count = count_chunk(op, boxes + 4 * first, total - first, &taps)
+            count = count_chunk(largest, boxes + 4 * first, total - first, &taps)
             threads = thread_count(WORK_PER_SAMPLE * count * samples_per_box(op), num_threads)
             plan_chunk(op, boxes + 4 * first, images + first, count, schedule.order, <BoxPlan*> plan.boxes.data,
                        <int*> plan.ends.data, <int*> plan.pixels.data, weights, threads)
@@ -257,7 +258,7 @@ def execute(const real[:, :, :, :] maps, const geometry[:, ::1] boxes, const Py_
     images: the image of each box, private to this call                            IN
     out: boxes, channels, bins_y, bins_x; any strides                              OUT
     """
-    cdef Operator op
+    cdef Operator op, largest
     cdef Job job
     cdef Plan plan = Plan()
     cdef index total = boxes.shape[0], y, x
@@ -270,12 +271,13 @@ def execute(const real[:, :, :, :] maps, const geometry[:, ::1] boxes, const Py_
     op.height, op.width, op.bins_y, op.bins_x = maps.shape[2], maps.shape[3], out.shape[2], out.shape[3]
     op.tile.first_y, op.tile.first_x = 0, 0
     op.tile.bins_y, op.tile.bins_x = min(op.bins_y, MAX_TILE), min(op.bins_x, MAX_TILE)
+    largest = op
     describe(job, maps, out, fill)
-    plan.measure(op, &boxes[0, 0], total)
-    plan.allocate(op.tile, sizeof(real), kernels.floats.lanes if real is float else kernels.doubles.lanes,
+    plan.measure(largest, &boxes[0, 0], total)
+    plan.allocate(largest.tile, sizeof(real), kernels.floats.lanes if real is float else kernels.doubles.lanes,
                   job.route != _PIXELS)
     for y in range(0, op.bins_y, MAX_TILE):
         for x in range(0, op.bins_x, MAX_TILE):
             op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, MAX_TILE)
             op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, MAX_TILE)
-            run_tile(op, job, plan, &boxes[0, 0], &images[0], total, pixels, &out[0, 0, y, x], num_threads)
+            run_tile(op, largest, job, plan, &boxes[0, 0], &images[0], total, pixels, &out[0, 0, y, x], num_threads)

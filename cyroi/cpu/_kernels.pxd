@@ -25,6 +25,7 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
         _PLANES "cyroi::PLANES"
         _FUSED "cyroi::FUSED"
         _PIXELS "cyroi::PIXELS"
+        _MAX_FUSED_CHANNELS "cyroi::MAX_FUSED_CHANNELS"
     cdef cppclass Strides:
         index n, c, y, x
     cdef cppclass Block:

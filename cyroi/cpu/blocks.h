@@ -55,6 +55,7 @@ inline index span_of(const Job& job, Columns c) {
 /* The block that begins with bin q. */
 template <class A>
 inline Block next_block(const Job& job, const Bins<A>& x, index q, index table) {
+    static_assert(MAX_FUSED_CHANNELS <= Lanes<A>::count, "one bin of an image must fit a vector");
     const index lanes = Lanes<A>::count;
     Columns columns = {0, -1};
     index last = q, slots = 0;

@@ -7,6 +7,7 @@
 namespace cyroi {
 
 enum Route { PLANES = 0, FUSED = 1, PIXELS = 2 }; /* see executor.h */
+enum { MAX_FUSED_CHANNELS = 4 };                  /* the channels of a bin share a block, so a vector must hold them */
 
 /* Strides of a four-dimensional array, in elements; may be negative. n: images of the maps, boxes of the output. */
 struct Strides {

@@ -224,11 +224,12 @@ struct Lanes<double> {
         return _mm256_blendv_pd(other, negative, _mm256_castsi256_pd(i));
     }
 
-    /* AVX2 has no permutation of doubles by a variable: the table is read back from memory. */
+    /* AVX2 has no permutation of doubles by a variable: the table is read back from memory. A lane without a tap reads the
+     * last place that its index has bits for, hence a power of two of them. */
     template <int R>
     struct Table {
         Vector v[R];
-        alignas(32) double memory[R * count];
+        alignas(32) double memory[(R == 3 ? 4 : R) * count];
         void keep() {
             for (int r = 0; r < R; ++r) _mm256_store_pd(memory + r * count, v[r]);
         }

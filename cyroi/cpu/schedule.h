@@ -55,8 +55,9 @@ inline double box_cost(const Job& job, const BoxPlan& box) {
     return 0.25 * y * static_cast<double>(box.x_span) * pixel + static_cast<double>(job.bins_y) * x + bins;
 }
 
+/* One span per box, kMaxCuts more where boxes are cut, and as many again as slack for the rounding of costs. */
 inline index span_capacity(index boxes, index bins_y) {
-    return boxes + smaller(kMaxCuts, boxes * bins_y);
+    return 2 * boxes + smaller(kMaxCuts, boxes * bins_y);
 }
 
 struct ByImage {
