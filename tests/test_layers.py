@@ -80,6 +80,23 @@ def test_importing_cyroi_imports_nothing_but_numpy_and_the_standard_library():
     assert {name for name in foreign if "cyroi" not in name and "cython" not in name} <= {"numpy"}
 
 
+def test_importing_cyroi_imports_none_of_the_heavy_modules():
+    heavy = [
+        "numpy.typing",
+        "numpy.ma",
+        "pathlib",
+        "urllib.parse",
+        "importlib.metadata",
+        "cyroi.reference",
+        "matplotlib",
+    ]
+    code = "import sys, numpy; before = set(sys.modules); import cyroi; print(*(set(sys.modules) - before))"
+    # -S: without what the hooks of site-packages import, such as that of an editable install.
+    path = f"import sys; sys.path += {sys.path!r}; "
+    out = subprocess.run([sys.executable, "-S", "-c", path + code], capture_output=True, text=True, check=True).stdout
+    assert not set(out.split()) & set(heavy)
+
+
 def test_a_source_tree_without_the_compiled_part_says_what_to_do(tmp_path):
     for path in FILES:
         copy = tmp_path / "cyroi" / path.relative_to(PACKAGE)
