@@ -4,15 +4,17 @@
 Decisions
 a) One entry, `execute`, serves every separable operator: the operator is plain data (`cyroi/plan.h`), its geometry
    has become taps before the first pixel is read.
-b) Boxes come in chunks. A chunk is planned (parallel over boxes), scheduled (serial, cheap) and executed (parallel over
-   work items). Chunks bound the memory of the taps; their size cannot change a result.
+b) The output comes in tiles of MAX_TILE bins per axis, the boxes of a tile in chunks, the same chunks for every tile. A
+   chunk is planned (parallel over boxes), scheduled (serial, cheap) and executed (parallel over work items). Tiles and
+   chunks bound the time of planning and the memory of the taps; their sizes cannot change a result.
 c) All memory of a call, for its largest chunk and for every thread, is allocated before anything is written to `out`.
    Inside the regions nothing is allocated, nothing raises, nobody takes the GIL.
 d) A call runs in slices of about SLICE_SECONDS. Between two slices signals are looked at, so that Ctrl-C works; the
    slice length follows the clock, the results do not.
 e) The number of threads is decided by `cyroi._threads`; here it is only lowered where the work is too small to pay for
    a team (WORK_PER_THREAD).
-f) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
+f) Kernels are functions of the SIMD target that `_targets` chose, called through the table `kernels`.
+g) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
 """
 from cython.parallel cimport prange
 from cpython.exc cimport PyErr_CheckSignals
