@@ -95,8 +95,8 @@ def test_every_box_container_and_output_size_means_the_same(dtype, output_size):
     call |= {"boxes": call["boxes"].astype(np.float64), "batch_indices": np.array([0, 0, 0, 1, 1, 2, 2])}
     expected = operator.oracle(**call)
     made = containers(call.pop("boxes"), call.pop("batch_indices"), 3)
-    for name, arguments in made.items():
-        assert_matches(operator.function(**call, **arguments), expected, call["input"]), name
+    for arguments in made.values():
+        assert_matches(operator.function(**call, **arguments), expected, call["input"])
 
 
 # --- random geometry, with the places where implementations go wrong ---

@@ -74,18 +74,20 @@ inline void memory_block(const Part<A>& part, const Block& block) {
         for (index p = part.p0; p < part.p1; ++p) {
             const TapList<A> y = part.y[p];
             typename L::template Table<R> row;
-            if (y.count > 0) combine<R>(part.map + c * job.maps.c + block.column, job.maps.y, y, tail, row.v);
-            row.keep();
+            if (y.count > 0) {
+                combine<R>(part.map + c * job.maps.c + block.column, job.maps.y, y, tail, row.v);
+                row.keep();
+            }
             for (index q = q0; q < q1; ++q) {
                 const TapList<A> x = part.x[q];
                 A* bin = part.out + c * job.out.c + p * job.out.y + q * job.out.x;
                 for (index channel = 0; channel < job.row_channels; ++channel) {
-                    const A* column = row.memory + (channel - block.column);
+                    const index offset = channel - block.column;
                     A value = part.fill();
                     if (y.count > 0 && x.count > 0) {
-                        value = x.weight[0] * column[x.pixel[0] * job.maps.x];
+                        value = x.weight[0] * row.memory[x.pixel[0] * job.maps.x + offset];
                         for (index s = 1; s < x.count; ++s) {
-                            value = fma_one(x.weight[s], column[x.pixel[s] * job.maps.x], value);
+                            value = fma_one(x.weight[s], row.memory[x.pixel[s] * job.maps.x + offset], value);
                         }
                     }
                     bin[channel * job.out.c] = value;

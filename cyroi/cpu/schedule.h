@@ -21,9 +21,9 @@
 namespace cyroi {
 
 static const double kItemCost = 2e5;
-static const index kMaxCuts = 65536; /* cuts of boxes along rows, in one chunk */
-static const index kPlanes = 4;      /* planes that share a pass over the boxes and stay in L2 together */
-static const index kPixelChannels = 256;
+static const index kMaxCuts = 65536;     /* cuts of boxes along rows, in one chunk */
+static const index kPlanes = 4;          /* planes that share a pass over the boxes and stay in L2 together */
+static const index kPixelChannels = 256; /* channels of an NHWC map in one item: whole cache lines, few items */
 
 struct Span {
     index first, last; /* boxes order[first] ... order[last - 1], all of one image */
