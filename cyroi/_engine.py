@@ -14,12 +14,6 @@ if TYPE_CHECKING:
 
 assert _targets.target  # importing it gave _core its kernels
 
-_KERNELS = {
-    (np.dtype(maps), np.dtype(geometry)): _core.execute[f"{c_maps}|{c_geometry}"]
-    for maps, c_maps in ((np.float32, "float"), (np.float64, "double"))
-    for geometry, c_geometry in ((np.float32, "float"), (np.float64, "double"))
-}
-
 
 def apply(
     convention: int,
@@ -42,14 +36,14 @@ def apply(
     """
     if result.size == 0:
         return
-    execute = _KERNELS[maps.dtype, coordinates.dtype]
     try:
         written = _layout.writable(result)
         planar = _layout.readable(maps, layout)
         target = written.transpose(_layout.AXES[layout])
-        execute(
-            planar, coordinates, images, target, convention, spatial_scale, sampling_ratio, aligned, fill, num_threads
-        )
+        _core.execute(
+            planar, coordinates, images, target, _core.ELEMENTS[maps.dtype.name], _core.ELEMENTS[target.dtype.name],
+            convention, spatial_scale, sampling_ratio, aligned, fill, num_threads,
+        )  # fmt: skip
     except MemoryError as error:
         raise MemoryError(f"{size_name} and the arrays need memory to work in that cannot be had: {error}") from None
     if written is not result:

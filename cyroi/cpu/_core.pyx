@@ -1,42 +1,58 @@
 # distutils: language = c++
-"""Planning and execution on the CPU: typed memoryviews in, prange inside, nothing of Python in the parallel regions.
+"""Planning and execution on the CPU: boxes to taps, taps to results, prange inside, nothing of Python in between.
 
 Decisions
-a) One entry, `execute`, serves every separable operator: the operator is plain data (`cyroi/plan.h`), its geometry
-   has become taps before the first pixel is read.
-b) The output comes in tiles of MAX_TILE bins per axis, the boxes of a tile in chunks, the same chunks for every tile. A
+a) One entry, `apply`, serves every separable operator: the operator is plain data (`cyroi/plan.h`), its geometry
+   has become taps before the first pixel is read. It runs without the GIL and without a Python object, so that the Python
+   face (`execute`), the quick face of small calls (`_quick`) and the C face (`_c_api`) are one implementation.
+b) Arrays arrive as pointers and strides, not as typed memoryviews: four of those cost more than a whole small call.
+c) The output comes in tiles of MAX_TILE bins per axis, the boxes of a tile in chunks, the same chunks for every tile. A
    chunk is planned (parallel over boxes), scheduled (serial, cheap) and executed (parallel over work items). Tiles and
    chunks bound the time of planning and the memory of the taps; their sizes cannot change a result.
-c) All memory of a call, for its largest chunk and for every thread, is allocated before anything is written to `out`.
+d) All memory of a call, for its largest chunk, is one allocation before anything is written to `out`.
    Inside the regions nothing is allocated, nothing raises, nobody takes the GIL.
-d) A call runs in slices of about SLICE_SECONDS. Between two slices signals are looked at, so that Ctrl-C works; the
+e) A call runs in slices of about SLICE_SECONDS. Between two slices signals are looked at, so that Ctrl-C works; the
    slice length follows the clock, the results do not.
-e) The number of threads is decided by `cyroi._threads`; here it is only lowered where the work is too small to pay for
+f) The number of threads is decided by `cyroi._threads`; here it is only lowered where the work is too small to pay for
    a team (WORK_PER_THREAD).
-f) Kernels are functions of the SIMD target that `_targets` chose, called through the table `kernels`.
-g) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
+g) Kernels are functions of the SIMD target that `_targets` chose, called through the table `target`.
+h) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
 """
 from cython.parallel cimport prange
-from cpython.exc cimport PyErr_CheckSignals
+from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport free, malloc
-from time import perf_counter
 
 from ._kernels cimport (
-    _CROP_BILINEAR, _CROP_NEAREST, _FUSED, _MAX_FUSED_CHANNELS, _PIXELS, _PLANES, _ROI_ALIGN, Arrays, Block, BoxPlan,
-    Cut, Group, Job, Operator, Schedule, Span, Target, Tile, index, make_schedule, plan_box, slot_capacity,
-    span_capacity, tap_capacity,
+    _BFLOAT16, _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _PIXELS, _ROI_ALIGN, _UINT8,
+    _UINT16, Array, Block, BoxPlan, Cache, Cut, Group, Job, Kernels, Operator, Schedule, Span, Target, Tile, describe, index,
+    element_size, make_schedule, plan_box, slot_capacity, span_capacity, tap_capacity,
 )
 
 ROI_ALIGN = _ROI_ALIGN
 CROP_BILINEAR = _CROP_BILINEAR
 CROP_NEAREST = _CROP_NEAREST
+# Storage types by the name of their dtype.
+ELEMENTS = {
+    "float32": _FLOAT32, "float64": _FLOAT64, "float16": _FLOAT16, "bfloat16": _BFLOAT16,
+    "uint8": _UINT8, "int8": _INT8, "uint16": _UINT16, "int16": _INT16,
+}
 
-ctypedef fused real:  # elements of the maps, weights of the taps
+cdef extern from *:
+    """
+    #include <chrono>
+    static double cyroi_seconds() {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    }
+    """
+    double cyroi_seconds() noexcept nogil
+
+ctypedef fused geometry:  # coordinates
     float
     double
 
-ctypedef fused geometry:  # coordinates
+ctypedef fused real:  # what is computed with; weights of the taps
     float
     double
 
@@ -48,71 +64,73 @@ cdef double MAX_CHUNK_SAMPLES = 1 << 22  # bounds the time of planning, which is
 cdef index MAX_CHUNK_TAPS = 1 << 21
 cdef index MAX_CHUNK_SLOTS = 1 << 18     # lanes * 8 or 16 bytes each, of which few are used
 cdef index MAX_TILE = 2048               # bins per axis that are planned at once
-cdef index MAX_FUSED_PIXEL = 16          # elements from a column to the next, up to which rows of pixels are fused
 
-cdef const Target* kernels = NULL
-
-
-def use_target(capsule):
-    """Sets the SIMD target, the `table` of one of the target modules. Once, before the first call."""
-    global kernels
-    kernels = <const Target*> PyCapsule_GetPointer(capsule, "cyroi.Target")
+cdef const Target* target = NULL
+cdef Cache cache
 
 
-cdef class Memory:
-    """C memory that is freed with its owner."""
-    cdef void* data
-
-    def __cinit__(self, index count, size_t size):
-        if <size_t> count <= (<size_t> -1) // 2 // size:
-            self.data = malloc(max(<size_t> count * size, 1))
-        if self.data == NULL:
-            raise MemoryError(f"{count} x {size} bytes of working memory, for taps or rows, cannot be allocated")
-
-    def __dealloc__(self):
-        free(self.data)
+def use_target(capsule, index own_cache, index uncached_result):
+    """Sets the SIMD target, the `table` of one of the target modules, the bytes of cache that a core has to itself, and
+    those of a result that is not worth keeping in the caches. Once, before the first call.
+    """
+    global target
+    target = <const Target*> PyCapsule_GetPointer(capsule, "cyroi.Target")
+    cache.own, cache.result = own_cache, uncached_result
 
 
-cdef class Plan:
-    """The memory of a call's largest chunk: taps, bin ends, box plans, schedule, blocks and their tables."""
-    cdef index most_boxes, most_taps
-    cdef Memory pixels, weights, ends, boxes, order, spans, groups, cuts, blocks, at, slot_weights
+cdef struct Plan:
+    # The memory of a call's largest chunk, and how large that is.
+    index boxes, taps
+    int* pixels
+    void* weights
+    int* ends
+    BoxPlan* plans
+    Cut* cuts
+    Block* blocks
+    index* order
+    Span* spans
+    Group* groups
+    void* at
+    void* slot_weights
 
-    cdef int measure(self, const Operator& op, const geometry* boxes, index count) except -1:
-        """The largest chunk. Boxes are cut into chunks as the largest tile wants it, for every tile alike (run_tile): a
-        smaller one would put more boxes into a chunk than the memory of the largest holds."""
-        cdef index first = 0, here, taps = 0
-        while first < count:
-            with nogil:
-                here = count_chunk(op, boxes + 4 * first, count - first, &taps)
-            self.most_boxes = max(self.most_boxes, here)
-            self.most_taps = max(self.most_taps, taps)
-            first += here
-            PyErr_CheckSignals()
-        return 0
 
-    cdef int allocate(self, const Tile& tile, size_t weight_size, int lanes, bint blocks) except -1:
-        cdef index n = self.most_boxes, slots = n * slot_capacity(tile.bins_x) * lanes if blocks else 0
-        if self.most_taps >= 1 << 31:
-            raise MemoryError("one box needs more than 2**31 taps")
-        self.pixels = Memory(self.most_taps, sizeof(int))
-        self.weights = Memory(self.most_taps, weight_size)
-        self.ends = Memory(n * (tile.bins_y + tile.bins_x), sizeof(int))
-        self.boxes = Memory(n, sizeof(BoxPlan))
-        self.order = Memory(n, sizeof(index))
-        self.spans = Memory(span_capacity(n, tile.bins_y), sizeof(Span))
-        self.groups = Memory(n, sizeof(Group))
-        self.cuts = Memory(n, sizeof(Cut))
-        self.blocks = Memory(n * tile.bins_x if blocks else 0, sizeof(Block))
-        self.at = Memory(slots, weight_size)
-        self.slot_weights = Memory(slots, weight_size)
-        return 0
+cdef void* place(char* base, size_t* used, index count, size_t size) noexcept nogil:
+    """The next `count` items of an allocation at `base`; used: bytes so far, all ones where that overflows."""
+    cdef size_t start = used[0]
+    if start > <size_t> -1 - 64 or <size_t> count > (<size_t> -1 - start - 64) // 2 // size:
+        used[0] = <size_t> -1
+        return NULL
+    start = (start + 63) // 64 * 64
+    used[0] = start + count * size
+    return base + start
 
-    cdef void publish(self, Job& job, Schedule& schedule) noexcept:
-        job.boxes, job.ends, job.pixels = <BoxPlan*> self.boxes.data, <int*> self.ends.data, <int*> self.pixels.data
-        job.cuts, job.blocks = <Cut*> self.cuts.data, <Block*> self.blocks.data
-        schedule.order, schedule.spans = <index*> self.order.data, <Span*> self.spans.data
-        schedule.groups = <Group*> self.groups.data
+
+cdef size_t lay_out(Plan* plan, char* base, const Tile& tile, size_t real_size, int lanes, bint blocks) noexcept nogil:
+    """Where each part of the plan lies behind `base`; gives the bytes of all."""
+    cdef index n = plan.boxes, slots = n * slot_capacity(tile.bins_x) * lanes if blocks else 0
+    cdef size_t used = 0
+    plan.plans = <BoxPlan*> place(base, &used, n, sizeof(BoxPlan))
+    plan.order = <index*> place(base, &used, n, sizeof(index))
+    plan.groups = <Group*> place(base, &used, n, sizeof(Group))
+    plan.cuts = <Cut*> place(base, &used, n, sizeof(Cut))
+    plan.blocks = <Block*> place(base, &used, n * tile.bins_x if blocks else 0, sizeof(Block))
+    plan.spans = <Span*> place(base, &used, span_capacity(n, tile.bins_y), sizeof(Span))
+    plan.ends = <int*> place(base, &used, n * (tile.bins_y + tile.bins_x), sizeof(int))
+    plan.pixels = <int*> place(base, &used, plan.taps, sizeof(int))
+    plan.weights = place(base, &used, plan.taps, real_size)
+    plan.at = place(base, &used, slots, real_size)
+    plan.slot_weights = place(base, &used, slots, real_size)
+    return used
+
+
+cdef void publish(const Plan* plan, Job& job, Schedule& schedule) noexcept nogil:
+    job.boxes, job.ends, job.pixels, job.weights = plan.plans, plan.ends, plan.pixels, plan.weights
+    job.cuts, job.blocks, job.at, job.slot_weights = plan.cuts, plan.blocks, plan.at, plan.slot_weights
+    schedule.order, schedule.spans, schedule.groups = plan.order, plan.spans, plan.groups
+
+
+cdef int interrupted() noexcept with gil:
+    return PyErr_CheckSignals() != 0
 
 
 cdef index samples_per_box(const Operator& op) noexcept nogil:
@@ -134,81 +152,67 @@ cdef index count_chunk(const Operator& op, const geometry* boxes, index count, i
     return min(count, most)
 
 
-cdef void plan_chunk(const Operator& op, const geometry* boxes, const Py_ssize_t* images, index count, index* offsets,
-                     BoxPlan* plans, int* ends, int* pixels, real* weights, int threads) noexcept nogil:
-    """Plans `count` boxes, each into its own part of the arrays. offsets: scratch, one per box."""
-    cdef index k, room = 0
+cdef Status measure(const Operator& op, const geometry* boxes, index count, bint interruptible, Plan* plan
+                    ) noexcept nogil:
+    """The largest chunk. Boxes are cut into chunks as the largest tile wants it, for every tile alike (run_tile): a
+    smaller one would put more boxes into a chunk than the memory of the largest holds."""
+    cdef index first = 0, here, taps = 0
+    plan.boxes = plan.taps = 0
+    while first < count:
+        here = count_chunk(op, boxes + 4 * first, count - first, &taps)
+        plan.boxes = max(plan.boxes, here)
+        plan.taps = max(plan.taps, taps)
+        first += here
+        if first < count and interruptible and interrupted():
+            return INTERRUPTED
+    if plan.taps >= <index> 1 << 31:
+        return NO_MEMORY
+    return OK
+
+
+cdef void plan_chunk(const Operator& op, const geometry* boxes, const Py_ssize_t* images, index count, const Plan* plan,
+                     real* weights, int threads) noexcept nogil:
+    """Plans `count` boxes, each into its own part of the arrays."""
+    cdef index k, room = 0, bins = op.tile.bins_y + op.tile.bins_x
+    cdef index* offsets = plan.order  # not in use yet
     for k in range(count):
         offsets[k] = room
         room += tap_capacity(op, boxes + 4 * k)
     for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
-        plans[k] = plan_box(op, boxes + 4 * k, images[k], offsets[k], pixels, weights,
-                            ends + k * (op.tile.bins_y + op.tile.bins_x))
+        plan.plans[k] = plan_box(op, boxes + 4 * k, images[k], offsets[k], plan.pixels, weights, plan.ends + k * bins)
 
 
-cdef void cut_chunk(const Job& job, index count, Cut* cuts, Block* blocks, void* at, real* slot_weights,
-                    const real* weights, int threads) noexcept nogil:
+cdef void cut_chunk(const Job& job, const Kernels& kernels, index count, const Plan* plan, int threads) noexcept nogil:
     """Cuts the rows of `count` planned boxes into blocks, then fills the blocks' tables, one box behind the other."""
     cdef index k, table = 0
     for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
-        if real is float:
-            cuts[k] = kernels.floats.cut(job, weights, k, blocks + k * job.bins_x)
-        else:
-            cuts[k] = kernels.doubles.cut(job, weights, k, blocks + k * job.bins_x)
+        plan.cuts[k] = kernels.cut(job, k, plan.blocks + k * job.bins_x)
     for k in range(count):
-        cuts[k].table = table
-        table += cuts[k].slots
+        plan.cuts[k].table = table
+        table += plan.cuts[k].elements
     for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
-        if real is float:
-            kernels.floats.fill(job, weights, k, at, slot_weights)
-        else:
-            kernels.doubles.fill(job, weights, k, at, slot_weights)
+        kernels.fill(job, k, plan.at, plan.slot_weights)
 
 
-cdef int run_items(const Job& job, const Schedule& schedule, const Arrays[float]* floats,
-                   const Arrays[double]* doubles, int threads) except -1:
+cdef Status run_items(const Job& job, const Kernels& kernels, const Schedule& schedule, int threads, bint interruptible
+                      ) noexcept nogil:
     """Runs all work items, in slices, and looks for signals in between."""
     cdef index i, last, item = 0
     cdef index length = <index> (schedule.items * (FIRST_SLICE_WORK * threads / (schedule.cost + 1)))
     cdef double start
+    if not interruptible:
+        length = schedule.items
     while item < schedule.items:
         last = item + min(schedule.items - item, max(length, <index> threads))
-        start = perf_counter()
-        with nogil:
-            for i in prange(item, last, num_threads=threads, use_threads_if=threads > 1, schedule='dynamic'):
-                if floats != NULL:
-                    kernels.floats.run(job, schedule, floats[0], i)
-                else:
-                    kernels.doubles.run(job, schedule, doubles[0], i)
-        PyErr_CheckSignals()
-        length = <index> ((last - item) * min(4.0, SLICE_SECONDS / (perf_counter() - start + 1e-9)))
+        start = cyroi_seconds() if last < schedule.items else 0
+        for i in prange(item, last, num_threads=threads, use_threads_if=threads > 1, schedule='dynamic'):
+            kernels.run(job, schedule, i)
+        if last < schedule.items:
+            if interrupted():
+                return INTERRUPTED
+            length = <index> ((last - item) * min(4.0, SLICE_SECONDS / (cyroi_seconds() - start + 1e-9)))
         item = last
-    return 0
-
-
-cdef int describe(Job& job, const real[:, :, :, :] maps, real[:, :, :, :] out, double fill) except -1:
-    """Strides, route (cpu/executor.h) and what follows from them.
-
-    The stride of an axis of length 1 means nothing (and NumPy exports another one than it shows): x takes 1 there.
-    """
-    cdef Py_ssize_t size = sizeof(real)
-    job.maps.n, job.maps.c = maps.strides[0] // size, maps.strides[1] // size
-    job.maps.y, job.maps.x = maps.strides[2] // size, maps.strides[3] // size if maps.shape[3] > 1 else 1
-    job.out.n, job.out.c = out.strides[0] // size, out.strides[1] // size
-    job.out.y, job.out.x = out.strides[2] // size, out.strides[3] // size
-    job.channels, job.fill = maps.shape[1], fill
-    if job.maps.x == 1:
-        job.route = _PLANES
-    elif job.maps.c != 1 and job.channels > 1:
-        raise AssertionError("the innermost stride of the maps must be one element")
-    elif job.channels <= _MAX_FUSED_CHANNELS and job.channels <= job.maps.x <= MAX_FUSED_PIXEL:
-        job.route = _FUSED
-    else:
-        job.route = _PIXELS
-    job.row_channels = job.channels if job.route == _FUSED else 1
-    job.row_elements = (maps.shape[3] - 1) * job.maps.x + job.row_channels
-    job.out_contiguous = job.out.x == job.row_channels and (job.row_channels == 1 or job.out.c == 1)
-    return 0
+    return OK
 
 
 cdef int thread_count(double work, int most) noexcept nogil:
@@ -216,70 +220,145 @@ cdef int thread_count(double work, int most) noexcept nogil:
     return <int> max(1.0, min(<double> most, work / WORK_PER_THREAD))
 
 
-cdef int run_tile(const Operator& op, const Operator& largest, Job job, Plan plan, const geometry* boxes,
-                  const Py_ssize_t* images, index total, const real* maps, real* out, int num_threads) except -1:
-    """Plans and executes all boxes for the tile of `op`, in the chunks of `largest`; `out` points to its first bin."""
+cdef Status run_tile(const Operator& op, const Operator& largest, Job job, const Kernels& kernels, const Plan* plan,
+                     const geometry* boxes, const Py_ssize_t* images, index total, real* weights, int num_threads,
+                     bint interruptible) noexcept nogil:
+    """Plans and executes all boxes for the tile of `op`, in the chunks of `largest`."""
     cdef Schedule schedule
-    cdef Arrays[real] arrays
+    cdef Status status
     cdef index first = 0, count, taps = 0
-    cdef real* weights = <real*> plan.weights.data
     cdef int threads
-    plan.publish(job, schedule)
+    publish(plan, job, schedule)
     job.bins_y, job.bins_x = op.tile.bins_y, op.tile.bins_x
-    arrays.maps, arrays.out, arrays.weights = maps, out, weights
-    arrays.at, arrays.slot_weights = plan.at.data, <real*> plan.slot_weights.data
     while first < total:
-        with nogil:
-            job.first_box = first
-            count = count_chunk(largest, boxes + 4 * first, total - first, &taps)
-            threads = thread_count(WORK_PER_SAMPLE * count * samples_per_box(op), num_threads)
-            plan_chunk(op, boxes + 4 * first, images + first, count, schedule.order, <BoxPlan*> plan.boxes.data,
-                       <int*> plan.ends.data, <int*> plan.pixels.data, weights, threads)
-            if job.route != _PIXELS:
-                cut_chunk(job, count, <Cut*> plan.cuts.data, <Block*> plan.blocks.data, plan.at.data,
-                          <real*> plan.slot_weights.data, weights, threads)
-            make_schedule(job, count, schedule)
-            threads = thread_count(min(schedule.cost, schedule.items * WORK_PER_THREAD), num_threads)
-        PyErr_CheckSignals()
-        if real is float:
-            run_items(job, schedule, &arrays, NULL, threads)
-        else:
-            run_items(job, schedule, NULL, &arrays, threads)
+        job.first_box = first
+        count = count_chunk(largest, boxes + 4 * first, total - first, &taps)
+        threads = thread_count(WORK_PER_SAMPLE * count * samples_per_box(op), num_threads)
+        plan_chunk(op, boxes + 4 * first, images + first, count, plan, weights, threads)
+        if job.route != _PIXELS:
+            cut_chunk(job, kernels, count, plan, threads)
+        make_schedule(job, count, num_threads, schedule)
+        threads = thread_count(min(schedule.cost, schedule.items * WORK_PER_THREAD), num_threads)
+        status = run_items(job, kernels, schedule, threads, interruptible)
         first += count
-    return 0
+        if status != OK:
+            return status
+        if first < total and interruptible and interrupted():
+            return INTERRUPTED
+    return OK
 
 
-def execute(const real[:, :, :, :] maps, const geometry[:, ::1] boxes, const Py_ssize_t[::1] images,
-            real[:, :, :, :] out, int convention, double spatial_scale, index sampling_ratio, bint aligned,
-            double fill, int num_threads):
-    """Applies a separable operator. Every argument was validated: shapes agree, indices are in range, nothing overlaps
-    and neither out nor boxes is empty.
-
-    maps: images, channels, rows, columns; x or c has a stride of one element      IN
-    boxes: y1 x1 y2 x2 each, private to this call                                  IN
-    images: the image of each box, private to this call                            IN
-    out: boxes, channels, bins_y, bins_x; any strides                              OUT
-    """
-    cdef Operator op, largest
-    cdef Job job
-    cdef Plan plan = Plan()
-    cdef index total = boxes.shape[0], y, x
-    cdef const real* pixels = &maps[0, 0, 0, 0] if maps.shape[2] and maps.shape[3] else NULL
-
-    if not (total == images.shape[0] == out.shape[0] and maps.shape[1] == out.shape[1] and boxes.shape[1] == 4):
-        raise AssertionError("maps, boxes, images and out must agree")
-    op.convention, op.spatial_scale = convention, spatial_scale
-    op.sampling_ratio, op.aligned = sampling_ratio, aligned
-    op.height, op.width, op.bins_y, op.bins_x = maps.shape[2], maps.shape[3], out.shape[2], out.shape[3]
+cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& kernels, const geometry* boxes,
+                      const Py_ssize_t* images, index total, real zero, int num_threads, bint interruptible
+                      ) noexcept nogil:
+    """All tiles, in memory that is allocated before the first. zero: says in which type is computed."""
+    cdef Plan plan
+    cdef Status status = OK
+    cdef Operator largest
+    cdef size_t size
+    cdef char* memory
+    cdef index y = 0, x
     op.tile.first_y, op.tile.first_x = 0, 0
     op.tile.bins_y, op.tile.bins_x = min(op.bins_y, MAX_TILE), min(op.bins_x, MAX_TILE)
     largest = op
-    describe(job, maps, out, fill)
-    plan.measure(largest, &boxes[0, 0], total)
-    plan.allocate(largest.tile, sizeof(real), kernels.floats.lanes if real is float else kernels.doubles.lanes,
-                  job.route != _PIXELS)
-    for y in range(0, op.bins_y, MAX_TILE):
-        for x in range(0, op.bins_x, MAX_TILE):
-            op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, MAX_TILE)
+    status = measure(largest, boxes, total, interruptible, &plan)
+    if status != OK:
+        return status
+    size = lay_out(&plan, NULL, largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
+    memory = <char*> malloc(size + 64) if size < <size_t> -64 else NULL
+    if memory == NULL:
+        return NO_MEMORY
+    lay_out(&plan, memory + (64 - <size_t> memory % 64), largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
+    while y < op.bins_y and status == OK:
+        op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, MAX_TILE)
+        x = 0
+        while x < op.bins_x and status == OK:
             op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, MAX_TILE)
-            run_tile(op, largest, job, plan, &boxes[0, 0], &images[0], total, pixels, &out[0, 0, y, x], num_threads)
+            job.out_data = out.data + y * out.strides[2] + x * out.strides[3]
+            status = run_tile(op, largest, job, kernels, &plan, boxes, images, total, <real*> plan.weights,
+                              num_threads, interruptible)
+            x += MAX_TILE
+        y += MAX_TILE
+    free(memory)
+    return status
+
+
+cdef Status apply(Operator& op, const Array& maps, const Array& out, const void* boxes, bint wide,
+                  const Py_ssize_t* images, index count, double fill, int num_threads, bint interruptible
+                  ) noexcept nogil:
+    """Applies a separable operator, convention and arguments in `op`. Every argument was validated: indices are in range,
+    nothing overlaps, out has `count` boxes, as many channels as maps, and at least one element.
+
+    maps    x or c has a stride of one element                                  IN
+    out     any strides                                                         OUT
+    boxes   y1 x1 y2 x2 each, in doubles if `wide`, else in floats; private     IN
+    images  the image of each box, private                                      IN
+    """
+    cdef Job job
+    cdef const Kernels* kernels = &target.of[maps.element]
+    cdef bint doubles = maps.element == _FLOAT64
+    op.height, op.width, op.bins_y, op.bins_x = maps.shape[2], maps.shape[3], out.shape[2], out.shape[3]
+    if not describe(maps, out, fill, cache, job):
+        return BAD_STRIDES
+    if wide and doubles:
+        return run_tiles(op, job, out, kernels[0], <const double*> boxes, images, count, <double> 0, num_threads,
+                         interruptible)
+    if wide:
+        return run_tiles(op, job, out, kernels[0], <const double*> boxes, images, count, <float> 0, num_threads,
+                         interruptible)
+    return run_tiles(op, job, out, kernels[0], <const float*> boxes, images, count, <float> 0, num_threads, interruptible)
+
+
+cdef int raise_pending() except -1:
+    """Raises the exception that a signal handler left."""
+    return -1 if PyErr_Occurred() else 0
+
+
+cdef void read_array(const Py_buffer& buffer, int element, Array& array) noexcept:
+    cdef int axis
+    array.data, array.element = <char*> buffer.buf, element
+    for axis in range(4):
+        array.shape[axis], array.strides[axis] = buffer.shape[axis], buffer.strides[axis]
+
+
+def execute(maps, boxes, images, out, int maps_element, int out_element, int convention, double spatial_scale,
+            index sampling_ratio, bint aligned, double fill, int num_threads):
+    """Applies a separable operator to arrays that were validated (see `apply`).
+
+    maps    images, channels, rows, columns
+    boxes   (K, 4) float32, or float64, which it must be for float64 maps; contiguous
+    images  (K,) intp, contiguous
+    out     boxes, channels, bins_y, bins_x
+    """
+    cdef Py_buffer held[4]
+    cdef Array source, result
+    cdef Operator op
+    cdef Status status
+    cdef bint wide
+    cdef int got = 0
+    op.convention, op.spatial_scale, op.sampling_ratio, op.aligned = convention, spatial_scale, sampling_ratio, aligned
+    try:
+        for array, flags in ((maps, PyBUF_STRIDED_RO), (boxes, PyBUF_STRIDED_RO), (images, PyBUF_STRIDED_RO),
+                             (out, PyBUF_STRIDED)):
+            PyObject_GetBuffer(array, &held[got], flags)
+            got += 1
+        read_array(held[0], maps_element, source)
+        read_array(held[3], out_element, result)
+        wide = held[1].itemsize == 8
+        if not (held[1].shape[0] == held[2].shape[0] == result.shape[0] and source.shape[1] == result.shape[1]
+                and held[1].shape[1] == 4 and held[0].itemsize == element_size(maps_element)
+                and held[3].itemsize == element_size(out_element) and (wide or maps_element != _FLOAT64)):
+            raise AssertionError("maps, boxes, images and out must agree")
+        with nogil:
+            status = apply(op, source, result, held[1].buf, wide, <const Py_ssize_t*> held[2].buf, result.shape[0], fill,
+                           num_threads, True)
+    finally:
+        while got > 0:
+            got -= 1
+            PyBuffer_Release(&held[got])
+    if status == INTERRUPTED:
+        raise_pending()
+    if status == NO_MEMORY:
+        raise MemoryError("working memory, for taps or tables, cannot be allocated")
+    if status == BAD_STRIDES:
+        raise AssertionError("the innermost stride of the maps must be one element")

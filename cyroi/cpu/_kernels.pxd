@@ -1,4 +1,4 @@
-# The C++ side, as _core sees it: planning (cyroi/plan.h) and the kernels of a SIMD target (kernels.h).
+# The C++ side, as the modules of this package see it: planning (cyroi/plan.h), arrays, and the kernels of a SIMD target.
 
 cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
     ctypedef long long index "cyroi::index"
@@ -20,35 +20,48 @@ cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
     index tap_capacity[G](const Operator&, const G*)
     BoxPlan plan_box[G, A](const Operator&, const G*, index, index, int*, A*, int*)
 
+cdef extern from "elements.h" namespace "cyroi" nogil:
+    index element_size(int)
+
+cdef extern from "array.h" namespace "cyroi" nogil:
+    cdef enum:
+        _FLOAT32 "cyroi::FLOAT32"
+        _FLOAT64 "cyroi::FLOAT64"
+        _FLOAT16 "cyroi::FLOAT16"
+        _BFLOAT16 "cyroi::BFLOAT16"
+        _UINT8 "cyroi::UINT8"
+        _INT8 "cyroi::INT8"
+        _UINT16 "cyroi::UINT16"
+        _INT16 "cyroi::INT16"
+    cdef cppclass Array:
+        char* data
+        int element
+        index shape[4]
+        index strides[4]
+    cdef cppclass Cache:
+        index own, result
+    bint describe(const Array& maps, const Array& out, double fill, const Cache& cache, Job& job)
+
+
 cdef extern from "kernels.h" namespace "cyroi" nogil:
     cdef enum:
-        _PLANES "cyroi::PLANES"
-        _FUSED "cyroi::FUSED"
         _PIXELS "cyroi::PIXELS"
-        _MAX_FUSED_CHANNELS "cyroi::MAX_FUSED_CHANNELS"
-    cdef cppclass Strides:
-        index n, c, y, x
     cdef cppclass Block:
         pass
     cdef cppclass Cut:
-        index slots, table
+        index elements, table
     cdef cppclass Job:
-        Strides maps, out
-        index channels, row_channels, row_elements, bins_y, bins_x, first_box
-        double fill
+        index bins_y, bins_x, first_box
         int route
-        bint out_contiguous
+        char* out_data
         const BoxPlan* boxes
         const int* ends
         const int* pixels
+        const void* weights
         const Cut* cuts
         const Block* blocks
-    cdef cppclass Arrays[A]:
-        const A* maps
-        A* out
-        const A* weights
         const void* at
-        const A* slot_weights
+        const void* slot_weights
     cdef cppclass Span:
         pass
     cdef cppclass Group:
@@ -59,14 +72,13 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
         Group* groups
         index items
         double cost
-    cdef cppclass Kernels[A]:
+    cdef cppclass Kernels:
         int lanes
-        Cut (*cut)(const Job&, const A*, index, Block*) noexcept nogil
-        void (*fill)(const Job&, const A*, index, void*, A*) noexcept nogil
-        void (*run)(const Job&, const Schedule&, const Arrays[A]&, index) noexcept nogil
+        Cut (*cut)(const Job&, index, Block*) noexcept nogil
+        void (*fill)(const Job&, index, void*, void*) noexcept nogil
+        void (*run)(const Job&, const Schedule&, index) noexcept nogil
     cdef cppclass Target:
-        Kernels[float] floats
-        Kernels[double] doubles
+        Kernels of[8]
     index slot_capacity(index)
     index span_capacity(index, index)
-    void make_schedule(const Job&, index, Schedule&)
+    void make_schedule(const Job&, index, int, Schedule&)

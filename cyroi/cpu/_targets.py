@@ -13,6 +13,15 @@ from . import _core, _host
 TARGETS = ("avx512", "avx2", "baseline")  # best first
 
 
+def _cache(level: int, default: int) -> int:
+    """Bytes of a cache level, as far as the system says."""
+    try:
+        size = os.sysconf(f"SC_LEVEL{level}_CACHE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        size = 0
+    return size if size > 0 else default
+
+
 def _choose() -> str:
     """The best target that the CPU has, that this build has, and that CYROI_CPU_CAPABILITY allows."""
     cap = os.environ.get("CYROI_CPU_CAPABILITY", "")
@@ -25,7 +34,7 @@ def _choose() -> str:
     for name in TARGETS[TARGETS.index(cap or TARGETS[0]) :]:
         if _host.supported[name]:
             try:
-                _core.use_target(import_module(f"{__package__}._{name}").table)
+                _core.use_target(import_module(f"{__package__}._{name}").table, _cache(2, 1 << 20), _cache(3, 1 << 25))
                 return name
             except ModuleNotFoundError:  # a target of another processor
                 if name == "baseline":

@@ -1,16 +1,22 @@
 /* Blocks: an output row cut into runs of bins that one vector holds and whose columns four vectors hold.
  *
  * The cut depends on the box alone, so it is made once per box and used for every channel and output row. For the lanes
- * of a block the column taps become tables: in slot s, lane l finds the element of its tap number s (relative to the
- * block's first column) and its weight; an index of -1 says that the lane's bin has no tap number s.
+ * of a block the column taps become tables: in slot s, lane l finds the place of its tap number s (relative to the
+ * block's first column) and its weight; a place of -1 says that the lane's bin has no tap number s.
  *
  * Decisions
- * a) Greedy from the first bin on; a bin that has more than kSlots taps, or that spans more than four vectors, is
- *    a block of its own, without tables ("wide"). Bins without any tap join every block; a block of such bins alone is
- *    "empty" and reads nothing.
+ * a) Greedy from the first bin on. A bin that has more than kSlots taps, or that spans more than four vectors, is a block
+ *    of its own without tables: "dense" if its taps are consecutive columns and more than kSlots, else "scattered". Dense
+ *    neighbours share a block. Bins without any tap join every block with tables; of such bins alone it is "empty" and
+ *    reads nothing.
  * b) Where a target loads whole vectors much faster than parts, the columns of a block are widened to whole vectors within
  *    the row, if the row is long enough. No bin looks at the columns that this adds.
- * c) On the fused route an element is a bin and a channel, and all channels of a bin share a block. */
+ * c) Blocks begin where loads do not cross the borders of cache lines, unless one vector would become two by that.
+ * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane, so
+ *    they should leave room in the cache.
+ * e) On the fused route an element is a bin and a channel, and all channels of a bin share a block.
+ * f) A box is buffered (buffer.h) where a bin is dense, where an output row takes many blocks, so that no column is
+ *    combined twice, and on targets without permutations. */
 #ifndef CYROI_CPU_BLOCKS_H
 #define CYROI_CPU_BLOCKS_H
 
@@ -19,8 +25,11 @@
 
 namespace cyroi {
 
-static const index kSlots = 16; /* taps per bin that a table holds */
-static const int kEmpty = 0, kWide = -1;
+static const index kSlots = 8;        /* taps per bin that a table holds */
+static const index kManyBlocks = 5;   /* of an output row, from which on the box is buffered */
+static const index kDenseBins = 8;    /* at most, in a dense block */
+static const index kDenseSpan = 1024; /* elements of the map row at most, of several of them */
+static const int kEmpty = 0, kScattered = -1, kDense = -2;
 
 /* Tables of one block, or of all. */
 template <class A>
@@ -30,9 +39,10 @@ struct Tables {
 };
 
 template <class A>
-inline Tables<A> tables_of(const Arrays<A>& arrays, index slot) {
-    const index offset = slot * Lanes<A>::count;
-    return Tables<A>{static_cast<const typename Lanes<A>::Integer*>(arrays.at) + offset, arrays.slot_weights + offset};
+inline Tables<A> tables_of(const Job& job, index k, const Block& block) {
+    typedef typename Lanes<A>::Integer Place;
+    const index offset = job.cuts[k].table + block.table;
+    return Tables<A>{static_cast<const Place*>(job.at) + offset, static_cast<const A*>(job.slot_weights) + offset};
 }
 
 /* Lowest and highest map column of a bin. */
@@ -52,12 +62,33 @@ inline index span_of(const Job& job, Columns c) {
     return (c.high - c.low) * job.maps.x + job.row_channels;
 }
 
-/* The block that begins with bin q. */
+/* The column at or before `column` from where vectors of every row lie within cache lines; `column` where the strides of
+ * the maps forbid that. A load that crosses the border of a line costs as much as two. */
 template <class A>
-inline Block next_block(const Job& job, const Bins<A>& x, index q, index table) {
+inline index aligned_column(const Job& job, index column) {
+    const index lanes = Lanes<A>::count, size = element_size(job.maps_element);
+    if (job.maps.n % lanes || job.maps.c % lanes || job.maps.y % lanes) return column;
+    const index phase = static_cast<index>(reinterpret_cast<size_t>(job.map_data) / static_cast<size_t>(size));
+    return larger<index>(0, column - (column + phase) % lanes);
+}
+
+template <class A>
+inline index vectors_of(index elements) {
+    return (elements + Lanes<A>::count - 1) / Lanes<A>::count;
+}
+
+template <class A>
+inline bool is_dense(const TapList<A>& x) {
+    return x.count > kSlots && x.pixel[x.count - 1] - x.pixel[0] == x.count - 1; /* taps ascend */
+}
+
+/* The block that begins with bin q, of bins for which tables have room; it may have none. */
+template <class A>
+inline Block table_block(const Job& job, const Bins<A>& x, index q) {
     static_assert(MAX_FUSED_CHANNELS <= Lanes<A>::count, "one bin of an image must fit a vector");
     const index lanes = Lanes<A>::count;
     Columns columns = {0, -1};
+    Block block = Block();
     index last = q, slots = 0;
     for (; last < job.bins_x && (last + 1 - q) * job.row_channels <= lanes; ++last) {
         const TapList<A> taps = x[last];
@@ -66,22 +97,50 @@ inline Block next_block(const Job& job, const Bins<A>& x, index q, index table) 
         columns = joined;
         slots = larger(slots, taps.count);
     }
+    block.elements = (last - q) * job.row_channels;
+    block.slots = static_cast<int>(slots);
+    block.lanes = block.elements <= Lanes<A>::Few::count ? Lanes<A>::Few::count : Lanes<A>::Bins::count;
+    if (!columns.any()) return block;
+    block.column = columns.low * job.maps.x;
+    block.columns = span_of(job, columns);
+    const index aligned = aligned_column<A>(job, block.column), more = block.column - aligned;
+    const index vectors = vectors_of<A>(block.columns + more);
+    if (vectors == vectors_of<A>(block.columns) || (block.columns > lanes && vectors <= 4)) {
+        block.column = aligned;
+        block.columns += more;
+    }
+    block.vectors = static_cast<int>(vectors_of<A>(block.columns));
+    if (Lanes<A>::whole && block.vectors * lanes <= job.row_elements) {
+        block.columns = block.vectors * lanes;
+        block.column = smaller(block.column, job.row_elements - block.columns);
+    }
+    return block;
+}
+
+/* The block that begins with bin q, for which tables have no room. */
+template <class A>
+inline Block wide_block(const Job& job, const Bins<A>& x, index q) {
+    Columns columns = join(Columns{0, -1}, x[q]);
     Block block = Block();
+    block.vectors = is_dense(x[q]) ? kDense : kScattered;
+    index last = q + 1;
+    for (; block.vectors == kDense && job.maps.x == 1 && last < job.bins_x && last - q < kDenseBins; ++last) {
+        const Columns joined = join(columns, x[last]);
+        if (!is_dense(x[last]) || span_of(job, joined) > kDenseSpan) break;
+        columns = joined;
+    }
+    block.elements = (last - q) * job.row_channels;
+    block.column = columns.low * job.maps.x;
+    block.columns = span_of(job, columns);
+    return block;
+}
+
+template <class A>
+inline Block next_block(const Job& job, const Bins<A>& x, index q, index table) {
+    Block block = table_block(job, x, q);
+    if (block.elements == 0) block = wide_block(job, x, q);
     block.first = q * job.row_channels;
     block.table = table;
-    block.elements = larger<index>(last - q, 1) * job.row_channels;
-    block.slots = static_cast<int>(slots);
-    if (last == q) {
-        block.vectors = kWide;
-    } else if (columns.any()) {
-        block.column = columns.low * job.maps.x;
-        block.columns = span_of(job, columns);
-        block.vectors = static_cast<int>((block.columns + lanes - 1) / lanes);
-        if (Lanes<A>::whole && block.vectors * lanes <= job.row_elements) {
-            block.columns = block.vectors * lanes;
-            block.column = smaller(block.column, job.row_elements - block.columns);
-        }
-    }
     return block;
 }
 
@@ -89,7 +148,7 @@ template <class A>
 inline void fill_tables(const Job& job, const Bins<A>& x, const Block& block, typename Lanes<A>::Integer* at,
                         A* weight) {
     typedef typename Lanes<A>::Integer Integer;
-    for (index i = 0; i < block.slots * Lanes<A>::count; ++i) {
+    for (index i = 0; i < block.slots * block.lanes; ++i) {
         at[i] = -1;
         weight[i] = 0;
     }
@@ -97,8 +156,8 @@ inline void fill_tables(const Job& job, const Bins<A>& x, const Block& block, ty
         const TapList<A> taps = x[(block.first + e) / job.row_channels];
         const index channel = (block.first + e) % job.row_channels;
         for (index s = 0; s < taps.count; ++s) {
-            at[s * Lanes<A>::count + e] = static_cast<Integer>(taps.pixel[s] * job.maps.x + channel - block.column);
-            weight[s * Lanes<A>::count + e] = taps.weight[s];
+            at[s * block.lanes + e] = static_cast<Integer>(taps.pixel[s] * job.maps.x + channel - block.column);
+            weight[s * block.lanes + e] = taps.weight[s];
         }
     }
 }
@@ -110,27 +169,30 @@ inline index slot_capacity(index bins_x) {
 
 /* Cuts the rows of box k into blocks, at most bins_x of them. */
 template <class A>
-inline Cut cut_box(const Job& job, const A* weights, index k, Block* blocks /* OUT */) {
-    const Bins<A> x = x_bins(job, weights, k);
+inline Cut cut_box(const Job& job, index k, Block* blocks /* OUT */) {
+    const Bins<A> x = x_bins<A>(job, k);
     Cut cut = Cut();
     for (index q = 0; q < job.bins_x; q += blocks[cut.blocks - 1].elements / job.row_channels) {
-        const Block block = next_block(job, x, q, cut.slots);
-        if (Lanes<A>::permutes && block.vectors > 0) cut.slots += block.slots;
+        const Block block = next_block(job, x, q, cut.elements);
+        if (Lanes<A>::permutes && block.vectors > 0) cut.elements += block.slots * block.lanes;
+        cut.buffered = cut.buffered || block.vectors == kDense || !Lanes<A>::permutes;
         blocks[cut.blocks++] = block;
     }
+    cut.buffered = cut.buffered || cut.blocks >= kManyBlocks;
     return cut;
 }
 
 /* Fills the tables of box k, whose place among all tables is known by now. */
 template <class A>
-inline void fill_box(const Job& job, const A* weights, index k, void* at /* OUT */, A* slot_weights /* OUT */) {
-    const Bins<A> x = x_bins(job, weights, k);
+inline void fill_box(const Job& job, index k, void* at /* OUT */, void* slot_weights /* OUT */) {
+    typedef typename Lanes<A>::Integer Place;
+    const Bins<A> x = x_bins<A>(job, k);
     const Cut& cut = job.cuts[k];
-    for (index b = 0; b < cut.blocks && cut.slots > 0; ++b) {
+    for (index b = 0; b < cut.blocks && cut.elements > 0; ++b) {
         const Block& block = job.blocks[k * job.bins_x + b];
-        const index offset = (cut.table + block.table) * Lanes<A>::count;
+        const index offset = cut.table + block.table;
         if (block.vectors > 0) {
-            fill_tables(job, x, block, static_cast<typename Lanes<A>::Integer*>(at) + offset, slot_weights + offset);
+            fill_tables(job, x, block, static_cast<Place*>(at) + offset, static_cast<A*>(slot_weights) + offset);
         }
     }
 }

@@ -5,12 +5,11 @@
  * It knows nothing of conventions: taps come from cyroi/plan.h. Three routes, one order of summation.
  *
  *   planes    innermost stride is x (NCHW): channel by channel. The output row of a box is cut into blocks of bins whose
- *             columns fit four vectors (blocks.h). For each block and output row the tap rows are combined in
- *             registers, contiguous loads only, and the bins are picked out of the registers by permutations.
+ *             columns fit four vectors (blocks.h). The tap rows are combined with contiguous loads, in registers (rows.h) or
+ *             into a buffer (buffer.h), and the bins are picked out of the combined row by permutations.
  *   fused     innermost stride is c and channels are few (an NHWC image): the same, with the row seen as one run of
  *             elements, and a lane for each bin and channel.
- *   pixels    innermost stride is c and channels are many: vectors of channels; for each bin and column tap the row taps
- *             are combined.
+ *   pixels    innermost stride is c and channels are many: vectors of channels, bin by bin (pixels.h).
  *
  * Decisions
  * a) Rows first, then columns, in all routes. Rows: ascending, in blocks of kBlock whose sums are added in order.
@@ -23,30 +22,88 @@
  *    -0.0 included. Partial sums start with +0, so that lanes without a tap add nothing.
  * d) Loads never leave the row of the map that they read. Elements between two taps are loaded, and on the fused route
  *    what lies between two pixels (image[..., :3] of RGBA), but no bin uses them: NaN there reaches nothing.
- * e) Pointers and numbers only; no allocation, no Python. */
+ * e) S is the type of the maps' elements; computed with is Arithmetic<S>::Type; the type of the result's elements is looked
+ *    up when lanes are stored, which costs a branch that never changes in a call, and not eight times the code.
+ * f) A result that the caches cannot hold is formed in a stage that stays in L1, a few kB at a time, and goes to memory from
+ *    there in whole lines, past the caches. An ordinary store would first read each line, and push the maps out.
+ * g) Pointers and numbers only; no allocation, no Python. */
 #ifndef CYROI_CPU_EXECUTOR_H
 #define CYROI_CPU_EXECUTOR_H
 
+#include "buffer.h"
 #include "pixels.h"
 #include "rows.h"
 
 namespace cyroi {
 
+static const index kStage = 4096; /* elements */
+
+template <class S>
+inline void box_blocks(const Part<S>& part) {
+    typedef Lanes<typename Arithmetic<S>::Type> L;
+    const Cut& cut = part.job.cuts[part.k];
+    for (index b = 0; b < cut.blocks; ++b) {
+        const Block& block = part.job.blocks[part.k * part.job.bins_x + b];
+        if (block.vectors == kScattered) {
+            scattered_block(part, block);
+        } else if (!cut.buffered) {
+            block.vectors == kEmpty ? empty_block(part, block) : RegistersOf<L::permutes>::run(part, block);
+        }
+    }
+    if (cut.buffered) buffered_blocks(part);
+}
+
+template <class S>
+inline void run_part(const Part<S>& part) {
+    part.job.route == PIXELS ? pixel_bins(part) : box_blocks(part);
+}
+
+/* The part by way of `stage`, room for kStage elements, from where whole cache lines go to memory. */
+template <class S, class A>
+inline void stage_part(const Part<S>& part, A* stage) {
+    const Job& job = part.job;
+    const index row = job.bins_x * (job.route == PLANES ? 1 : part.channels);
+    const index runs = job.route == PLANES ? part.channels : 1; /* the rest of a row is one run of elements */
+    index most = kStage / (row * runs);
+    if (most > kTogether) most -= most % kTogether;
+    if (most == 0 || (job.route != PLANES && part.channels != job.channels)) return run_part(part);
+    for (index p = part.p0; p < part.p1; p += most) {
+        const index n = smaller(most, part.p1 - p) * row, size = static_cast<index>(sizeof(A));
+        Part<S> staged = part;
+        staged.p0 = p;
+        staged.p1 = smaller(part.p1, p + most);
+        staged.out = reinterpret_cast<char*>(stage);
+        staged.out_y = row * size;
+        if (job.route == PLANES) staged.out_c = n * size;
+        run_part(staged);
+        if (part.out_c == n * size) {
+            stream(stage, n * runs, reinterpret_cast<A*>(part.row(0, p)));
+        } else {
+            for (index c = 0; c < runs; ++c) stream(stage + c * n, n, reinterpret_cast<A*>(part.row(c, p)));
+        }
+    }
+}
+
 /* Channels [c0, c1) and output rows [p0, p1) of box `k` of the chunk. */
-template <class A>
-inline void run_box(const Job& job, const Arrays<A>& arrays, index k, index c0, index c1, index p0, index p1) {
+template <class S>
+inline void run_box(const Job& job, index k, index c0, index c1, index p0, index p1) {
+    typedef typename Arithmetic<S>::Type A;
     const BoxPlan& box = job.boxes[k];
-    const Part<A> part = {job,
+    const Part<S> part = {job,
                           k,
-                          y_bins(job, arrays.weights, k),
-                          x_bins(job, arrays.weights, k),
+                          y_bins<A>(job, k),
+                          x_bins<A>(job, k),
                           c1 - c0,
                           p0,
                           p1,
-                          arrays.maps + box.image * job.maps.n + c0 * job.maps.c,
-                          arrays.out + (job.first_box + k) * job.out.n + c0 * job.out.c};
-    if (job.route == PIXELS) return box_pixels(part);
-    box_blocks(part, arrays);
+                          static_cast<const S*>(job.map_data) + box.image * job.maps.n + c0 * job.maps.c,
+                          job.out_data + (job.first_box + k) * job.out.n + c0 * job.out.c + p0 * job.out.y,
+                          job.out.c,
+                          job.out.y};
+    if (!Lanes<A>::streams || !job.streams) return run_part(part);
+    alignas(64) A stage[kStage + 64 / sizeof(A)];
+    stage_part(part,
+               stage + reinterpret_cast<size_t>(part.out) % 64 / sizeof(A)); /* as far from a line as the output */
 }
 
 }  // namespace cyroi

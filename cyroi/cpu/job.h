@@ -9,7 +9,7 @@ namespace cyroi {
 enum Route { PLANES = 0, FUSED = 1, PIXELS = 2 }; /* see executor.h */
 enum { MAX_FUSED_CHANNELS = 4 };                  /* the channels of a bin share a block, so a vector must hold them */
 
-/* Strides of a four-dimensional array, in elements; may be negative. n: images of the maps, boxes of the output. */
+/* Strides of a four-dimensional array; may be negative. n: images of the maps, boxes of the output. */
 struct Strides {
     index n, c, y, x;
 };
@@ -18,42 +18,47 @@ struct Strides {
 struct Block {
     index first, elements; /* elements of the output row: bin * row_channels + channel */
     index column, columns; /* elements of the map row that its taps span */
-    index table;           /* number of its first slot among those of the box */
-    int vectors;           /* that its columns fill; or kEmpty, kWide */
+    index table;           /* its first table element among those of the box */
+    int vectors;           /* that its columns fill; or one of the kinds of blocks.h */
     int slots;
+    int lanes; /* of a slot in its tables */
 };
 
 /* The blocks of one box. */
 struct Cut {
-    index blocks, slots;
-    index table; /* number of its first slot among all tables */
+    index blocks;
+    index elements; /* of its tables */
+    index table;    /* the first of them among all */
+    bool buffered;  /* a combined row goes to memory before its bins are formed (buffer.h) */
 };
 
-/* Everything that is the same for all work items of one call, but for the arrays of elements. */
+/* Everything that is the same for all work items of one call. */
 struct Job {
-    Strides maps, out;
+    Strides maps; /* in elements */
+    Strides out;  /* in bytes */
     index channels;
     index row_channels; /* that one row of the maps holds: 1, or all of them on the fused route */
+    index rows;         /* of a map */
     index row_elements; /* of a row of the maps, from its first element to its last */
     index bins_y, bins_x;
-    double fill; /* value of a bin that has no sample inside */
+    index planes; /* channels that share a pass over the boxes */
+    double fill;  /* value of a bin that has no sample inside */
     int route;
-    bool out_contiguous;  /* elements of an output row follow each other */
-    index first_box;      /* of the chunk, in the output */
-    const BoxPlan* boxes; /* IN: of the chunk */
-    const int* ends;      /* IN: bins_y + bins_x of them per box */
-    const int* pixels;    /* IN: taps */
-    const Cut* cuts;      /* IN: of each box */
-    const Block* blocks;  /* IN: room for bins_x of them per box */
-};
-
-template <class A>
-struct Arrays {
-    const A* maps;         /* IN: images, channels, rows, columns */
-    A* out;                /* OUT: boxes, channels, bins_y, bins_x */
-    const A* weights;      /* IN: taps */
-    const void* at;        /* IN: tables of the blocks, indices as wide as A */
-    const A* slot_weights; /* IN: tables of the blocks */
+    int maps_element, out_element; /* see elements.h */
+    bool out_contiguous;           /* elements of an output row follow each other */
+    bool out_plain;                /* ... and are of the type that is computed with */
+    bool streams;                  /* ... and results go past the caches, see executor.h */
+    index first_box;               /* of the chunk, in the output */
+    const void* map_data;          /* IN: images, channels, rows, columns */
+    char* out_data;                /* OUT: boxes, channels, bins_y, bins_x */
+    const BoxPlan* boxes;          /* IN: of the chunk */
+    const int* ends;               /* IN: bins_y + bins_x of them per box */
+    const int* pixels;             /* IN: taps */
+    const void* weights;           /* IN: taps, of the type that is computed with, like all weights */
+    const Cut* cuts;               /* IN: of each box */
+    const Block* blocks;           /* IN: room for bins_x of them per box */
+    const void* at;                /* IN: tables of the blocks, places as wide as weights */
+    const void* slot_weights;      /* IN: tables of the blocks */
 };
 
 /* `count` taps, read only. */
@@ -76,16 +81,16 @@ struct Bins {
 };
 
 template <class A>
-inline Bins<A> y_bins(const Job& job, const A* weights, index k) {
+inline Bins<A> y_bins(const Job& job, index k) {
     const BoxPlan& box = job.boxes[k];
-    const TapList<A> taps = {job.pixels + box.taps, weights + box.taps, box.y_count};
+    const TapList<A> taps = {job.pixels + box.taps, static_cast<const A*>(job.weights) + box.taps, box.y_count};
     return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x)};
 }
 
 template <class A>
-inline Bins<A> x_bins(const Job& job, const A* weights, index k) {
+inline Bins<A> x_bins(const Job& job, index k) {
     const BoxPlan& box = job.boxes[k];
-    const TapList<A> taps = {job.pixels + box.taps_x, weights + box.taps_x, box.x_count};
+    const TapList<A> taps = {job.pixels + box.taps_x, static_cast<const A*>(job.weights) + box.taps_x, box.x_count};
     return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x) + job.bins_y};
 }
 

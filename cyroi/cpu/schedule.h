@@ -8,22 +8,25 @@
  *    its planes stay in their caches, so a map comes from memory once however many boxes it has.
  * b) Boxes are visited in the order of their images (stable, so in the user's order within an image). The order, like
  *    the cuts, cannot change a result: every output element is computed by exactly one item from its own taps.
- * c) An item costs about kItemCost, far less than a slice of the call between two looks for signals, and far more than
- *    its dispatch. Costs are rough: one unit is one multiply-add of a scalar loop, about a nanosecond.
+ * c) An item is as large as leaves kItemsPerThread of them for every thread, within bounds: far less than a slice of the
+ *    call between two looks for signals, far more than its dispatch. So if there are channels enough, an item has all
+ *    boxes of an image, and a plane is read by one thread only, into one cache. Costs are rough: one unit is about a
+ *    nanosecond.
  * d) All arrays belong to the caller, who allocates them before the first result is written. */
 #ifndef CYROI_CPU_SCHEDULE_H
 #define CYROI_CPU_SCHEDULE_H
 
 #include <algorithm>
 
+#include "elements.h"
 #include "job.h"
 
 namespace cyroi {
 
-static const double kItemCost = 2e5;
+static const double kLeastItemCost = 2e5, kMostItemCost = 4e6;
+static const double kItemsPerThread = 8;
+static const double kFetchedShare = 0.2; /* of a plane that boxes must read, each for itself, for it to be fetched */
 static const index kMaxCuts = 65536;     /* cuts of boxes along rows, in one chunk */
-static const index kPlanes = 4;          /* planes that share a pass over the boxes and stay in L2 together */
-static const index kPixelChannels = 256; /* channels of an NHWC map in one item: whole cache lines, few items */
 
 struct Span {
     index first, last; /* boxes order[first] ... order[last - 1], all of one image */
@@ -35,6 +38,7 @@ struct Group {
     index first_span, spans;
     index block, blocks; /* channels per item, number of blocks */
     index first_item;
+    bool fetch; /* the boxes read so much of a plane that it is worth fetching whole, before the first of them */
 };
 
 struct Schedule {
@@ -44,6 +48,11 @@ struct Schedule {
     index group_count, items;
     double cost; /* of the whole chunk */
 };
+
+/* Elements of the maps in a cache line. */
+inline double line_elements(const Job& job) {
+    return 64.0 / static_cast<double>(element_size(job.maps_element));
+}
 
 /* Cost of one channel of a box. */
 inline double box_cost(const Job& job, const BoxPlan& box) {
@@ -58,6 +67,14 @@ inline double box_cost(const Job& job, const BoxPlan& box) {
 /* One span per box, kMaxCuts more where boxes are cut, and as many again as slack for the rounding of costs. */
 inline index span_capacity(index boxes, index bins_y) {
     return 2 * boxes + smaller(kMaxCuts, boxes * bins_y);
+}
+
+/* Cache lines of a plane that a box reads, about. */
+inline double lines_read(const Job& job, const BoxPlan& box) {
+    if (box.y_count == 0) return 0;
+    const index first = job.pixels[box.taps], last = job.pixels[box.taps + box.y_count - 1];
+    const index rows = smaller(box.y_count, (last < first ? first - last : last - first) + 1);
+    return static_cast<double>(rows) * (static_cast<double>(box.x_span) / line_elements(job) + 1);
 }
 
 struct ByImage {
@@ -99,32 +116,33 @@ inline index cut_spans(const Job& job, const index* order, index first, index la
     return count;
 }
 
-/* Channels that a route handles best at once. */
-inline index channels_at_once(const Job& job) {
-    if (job.route == PLANES) return smaller(job.channels, kPlanes);
-    return job.route == FUSED ? job.channels : smaller(job.channels, kPixelChannels);
-}
-
 /* Channels per item: as many as a span of this cost per channel leaves room for. */
 inline index channel_block(const Job& job, double span_cost, double limit) {
-    const index quantum = channels_at_once(job);
+    const index quantum = job.planes;
     const index room = static_cast<index>(limit / larger(span_cost, 1.0));
     return smaller(job.channels, quantum * larger<index>(room, 1));
 }
 
-inline void make_schedule(const Job& job, index count, Schedule& s /* OUT */) {
+/* The cost of an item, see c). */
+inline double item_cost(double total, int threads) {
+    return larger(kLeastItemCost, smaller(kMostItemCost, total / (kItemsPerThread * threads)));
+}
+
+inline void make_schedule(const Job& job, index count, int threads, Schedule& s /* OUT */) {
     double total = 0;
     for (index k = 0; k < count; ++k) total += box_cost(job, job.boxes[k]);
+    s.cost = total * static_cast<double>(job.channels);
     const double limit =
-        larger(kItemCost / static_cast<double>(channels_at_once(job)), total / static_cast<double>(kMaxCuts));
+        larger(item_cost(s.cost, threads) / static_cast<double>(job.planes), total / static_cast<double>(kMaxCuts));
     sort_by_image(job.boxes, count, s.order);
     s.group_count = s.items = 0;
-    s.cost = total * static_cast<double>(job.channels);
     index spans = 0;
     for (index first = 0, last; first < count; first = last) {
-        double cost = 0;
+        double cost = 0, read = 0;
         for (last = first; last < count && job.boxes[s.order[last]].image == job.boxes[s.order[first]].image; ++last) {
-            cost += box_cost(job, job.boxes[s.order[last]]);
+            const BoxPlan& box = job.boxes[s.order[last]];
+            cost += box_cost(job, box);
+            read += lines_read(job, box);
         }
         Group& g = s.groups[s.group_count++];
         g.first_span = spans;
@@ -132,6 +150,8 @@ inline void make_schedule(const Job& job, index count, Schedule& s /* OUT */) {
         g.block = channel_block(job, cost / static_cast<double>(g.spans), limit);
         g.blocks = (job.channels + g.block - 1) / g.block;
         g.first_item = s.items;
+        const double lines = static_cast<double>(job.rows * job.row_elements) / line_elements(job);
+        g.fetch = read >= kFetchedShare * lines * static_cast<double>(g.spans);
         spans += g.spans;
         s.items += g.spans * g.blocks;
     }

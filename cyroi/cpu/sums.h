@@ -12,43 +12,58 @@ namespace cyroi {
 
 static const index kBlock = 16; /* tap rows summed before their sum joins the total */
 
-/* sum[r] = the taps' sum of weight * row, for R vectors of a row; of the last one, `tail` elements. */
-template <int R, class A>
-inline void combine_block(const A* base, index stride, const TapList<A>& taps, index tail,
-                          typename Lanes<A>::Vector (&sum)[R]) {
+/* Where combine() reads: G rows of R vectors, one for each of G channels. */
+template <class S>
+struct Source {
+    const S* map;
+    index row;     /* elements from a row to the next */
+    index channel; /* ... from a channel to the next */
+    index tail;    /* elements of the last vector */
+};
+
+/* sum[g][r] = the taps' sum of weight * row of channel g, for R vectors of a row. */
+template <int R, int G, class S, class A>
+CYROI_INLINE void combine_block(const Source<S>& from, const TapList<A>& taps, typename Lanes<A>::Vector (&sum)[G][R]) {
     typedef Lanes<A> L;
-    const A* row = base + taps.pixel[0] * stride;
+    const S* row = from.map + taps.pixel[0] * from.row;
     typename L::Vector w = L::set(taps.weight[0]);
-    for (int r = 0; r < R - 1; ++r) sum[r] = L::mul(w, L::load(row + r * L::count));
-    sum[R - 1] = L::mul(w, L::load_part(row + (R - 1) * L::count, tail));
+    CYROI_UNROLL for (int g = 0; g < G; ++g) {
+        CYROI_UNROLL for (int r = 0; r < R - 1; ++r) sum[g][r] = L::mul(w, L::load(row + r * L::count));
+        sum[g][R - 1] = L::mul(w, L::load_part(row + (R - 1) * L::count, from.tail));
+        row += from.channel;
+    }
     for (index t = 1; t < taps.count; ++t) {
-        row = base + taps.pixel[t] * stride;
+        row = from.map + taps.pixel[t] * from.row;
         w = L::set(taps.weight[t]);
-        for (int r = 0; r < R - 1; ++r) sum[r] = L::fma(w, L::load(row + r * L::count), sum[r]);
-        sum[R - 1] = L::fma(w, L::load_part(row + (R - 1) * L::count, tail), sum[R - 1]);
+        CYROI_UNROLL for (int g = 0; g < G; ++g) {
+            CYROI_UNROLL for (int r = 0; r < R - 1; ++r) sum[g][r] = L::fma(w, L::load(row + r * L::count), sum[g][r]);
+            sum[g][R - 1] = L::fma(w, L::load_part(row + (R - 1) * L::count, from.tail), sum[g][R - 1]);
+            row += from.channel;
+        }
     }
 }
 
 /* The same for any number of taps, at least one. */
-template <int R, class A>
-inline void combine(const A* base, index stride, const TapList<A>& taps, index tail,
-                    typename Lanes<A>::Vector (&sum)[R]) {
-    combine_block<R>(base, stride, taps.part(0, smaller(taps.count, kBlock)), tail, sum);
+template <int R, int G, class S, class A>
+CYROI_INLINE void combine(const Source<S>& from, const TapList<A>& taps, typename Lanes<A>::Vector (&sum)[G][R]) {
+    combine_block<R, G>(from, taps.part(0, smaller(taps.count, kBlock)), sum);
     for (index b = kBlock; b < taps.count; b += kBlock) {
-        typename Lanes<A>::Vector block[R];
-        combine_block<R>(base, stride, taps.part(b, smaller(taps.count, b + kBlock)), tail, block);
-        for (int r = 0; r < R; ++r) sum[r] = Lanes<A>::add(sum[r], block[r]);
+        typename Lanes<A>::Vector block[G][R];
+        combine_block<R, G>(from, taps.part(b, smaller(taps.count, b + kBlock)), block);
+        CYROI_UNROLL for (int g = 0; g < G; ++g) {
+            CYROI_UNROLL for (int r = 0; r < R; ++r) sum[g][r] = Lanes<A>::add(sum[g][r], block[g][r]);
+        }
     }
 }
 
 /* The same for a single element. */
-template <class A>
-inline A combine_one(const A* base, index stride, const TapList<A>& taps) {
+template <class S, class A>
+inline A combine_one(const S* base, index stride, const TapList<A>& taps) {
     A total = 0;
     for (index b = 0; b < taps.count; b += kBlock) {
-        A sum = taps.weight[b] * base[taps.pixel[b] * stride];
+        A sum = taps.weight[b] * value_of(base[taps.pixel[b] * stride]);
         for (index t = b + 1; t < smaller(taps.count, b + kBlock); ++t) {
-            sum = fma_one(taps.weight[t], base[taps.pixel[t] * stride], sum);
+            sum = fma_one<A>(taps.weight[t], value_of(base[taps.pixel[t] * stride]), sum);
         }
         total = b == 0 ? sum : total + sum;
     }
@@ -56,17 +71,20 @@ inline A combine_one(const A* base, index stride, const TapList<A>& taps) {
 }
 
 /* One box, some of its channels and output rows. */
-template <class A>
+template <class S>
 struct Part {
+    typedef typename Arithmetic<S>::Type A;
     const Job& job;
     index k; /* number of the box in the chunk */
     Bins<A> y, x;
     index channels;
     index p0, p1;
-    const A* map; /* IN: first channel, pixel (0, 0) */
-    A* out;       /* OUT: first channel, bin (0, 0) */
+    const S* map;       /* IN: first channel, pixel (0, 0) */
+    char* out;          /* OUT: first channel, row p0 */
+    index out_c, out_y; /* bytes from a channel to the next, from a row to the next */
 
     A fill() const { return static_cast<A>(job.fill); }
+    char* row(index c, index p) const { return out + c * out_c + (p - p0) * out_y; }
 };
 
 }  // namespace cyroi

@@ -1,0 +1,83 @@
+/* Arrays as they come in: planar axes, byte strides, elements of any storage type. */
+#ifndef CYROI_CPU_ARRAY_H
+#define CYROI_CPU_ARRAY_H
+
+#include "elements.h"
+#include "job.h"
+
+namespace cyroi {
+
+/* Maps or a result. Axes are n c y x, whatever their order in memory; n counts images of maps and boxes of a result. */
+struct Array {
+    char* data;
+    int element; /* see elements.h */
+    index shape[4];
+    index strides[4]; /* in bytes */
+};
+
+/* Bytes. */
+struct Cache {
+    index own;    /* that a core has to itself */
+    index result; /* a result of this size and more is not worth keeping in the caches */
+};
+
+static const index kMaxFusedPixel = 16;  /* elements from a column to the next, up to which rows of pixels are fused */
+static const index kMostPlanes = 8;      /* planes that share a pass over the boxes: tables are read once for all */
+static const index kLeastPlanes = 1;     /* ... even where they do not fit the cache */
+static const index kLeastRun = 2048;     /* bytes together that are worth a stage */
+static const index kPixelChannels = 256; /* channels of an NHWC map in one pass: whole cache lines, few items */
+
+/* How many channels share a pass over the boxes, so that their planes stay in a cache of so many bytes. */
+inline index planes_at_once(const Job& job, index cache) {
+    if (job.route == FUSED) return job.channels;
+    if (job.route == PIXELS) return smaller(job.channels, kPixelChannels);
+    const index plane = larger<index>(1, job.rows * job.maps.y * element_size(job.maps_element));
+    return smaller(job.channels, larger(kLeastPlanes, smaller(kMostPlanes, cache / 2 / plane)));
+}
+
+/* Strides, route (executor.h) and what follows from them; false if no stride of the maps is one element.
+ *
+ * The stride of an axis of length 1 means nothing: x takes 1 there. */
+inline bool describe(const Array& maps, const Array& out, double fill, const Cache& cache, Job& job /* OUT */) {
+    const index size = element_size(maps.element);
+    job.maps = Strides{maps.strides[0] / size, maps.strides[1] / size, maps.strides[2] / size,
+                       maps.shape[3] > 1 ? maps.strides[3] / size : 1};
+    job.out = Strides{out.strides[0], out.strides[1], out.strides[2], out.strides[3]};
+    job.map_data = maps.data;
+    job.out_data = out.data;
+    job.maps_element = maps.element;
+    job.out_element = out.element;
+    job.channels = maps.shape[1];
+    job.fill = fill;
+    if (job.maps.x == 1) {
+        job.route = PLANES;
+    } else if (job.maps.c != 1 && job.channels > 1) {
+        return false;
+    } else {
+        const bool near = job.channels <= job.maps.x && job.maps.x <= kMaxFusedPixel;
+        job.route = job.channels <= MAX_FUSED_CHANNELS && near ? FUSED : PIXELS;
+    }
+    job.row_channels = job.route == FUSED ? job.channels : 1;
+    job.rows = maps.shape[2];
+    job.row_elements = (maps.shape[3] - 1) * job.maps.x + job.row_channels;
+    const index stored = element_size(out.element);
+    const bool together = out.strides[1] == stored || job.channels == 1;
+    if (job.route == PIXELS) {
+        job.out_contiguous = together;
+    } else {
+        job.out_contiguous = job.out.x == job.row_channels * stored && (job.row_channels == 1 || together);
+    }
+    job.out_plain = job.out_contiguous && out.element == (maps.element == FLOAT64 ? FLOAT64 : FLOAT32);
+    job.planes = planes_at_once(job, cache.own);
+    const index row = out.shape[3] * stored * (job.route == PLANES ? 1 : job.channels);
+    const index total = out.shape[0] * out.shape[1] * out.shape[2] * out.shape[3] * stored;
+    const index run = job.route != PLANES                    ? row
+                      : out.strides[1] == row * out.shape[2] ? row * out.shape[2] * job.planes
+                                                             : row;
+    job.streams = job.out_plain && out.strides[2] == row && total >= cache.result && run >= kLeastRun;
+    return true;
+}
+
+}  // namespace cyroi
+
+#endif

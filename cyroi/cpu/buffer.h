@@ -1,0 +1,336 @@
+/* The routes planes and fused, by way of a row in memory that stays in L1.
+ *
+ * For each output row, all columns of a run of blocks ("segment") are combined once, in vectors, into a buffer, whatever the
+ * bins make of them. Then the bins are formed out of the buffer: blocks of bins by permutations of vectors loaded from it,
+ * dense bins as products of vectors with their weights. So no column is combined twice, and a bin may be of any width.
+ *
+ * Decisions
+ * a) Two rows are combined before their bins are formed. They share every table that is loaded, and what was just written to
+ *    the buffer has left the store queue when it is read back in other pieces than it was written.
+ * b) A dense bin wider than the buffer takes it in pieces of whole vectors; its partial sums, a lane each, go on.
+ * c) Up to eight vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
+#ifndef CYROI_CPU_BUFFER_H
+#define CYROI_CPU_BUFFER_H
+
+#include "rows.h"
+
+namespace cyroi {
+
+static const int kTogether = kRegisters / 8; /* rows that are combined before their bins are formed */
+
+/* Blocks [first, last) of a box, and the elements of the map row that they span. */
+struct Segment {
+    index first, last;
+    index column, columns;
+};
+
+template <class A>
+struct RowBuffer {
+    static const index room = 6144 / static_cast<index>(sizeof(A));
+    alignas(64) A row[room + 8 * Lanes<A>::count]; /* vectors of a block may reach beyond its columns */
+};
+
+template <int R, class S, class A>
+CYROI_KERNEL void combine_vectors(const S* map, index stride, const TapList<A>& y, index tail, A* to) {
+    typename Lanes<A>::Vector sum[1][R];
+    combine<R, 1>(Source<S>{map, stride, 0, tail}, y, sum);
+    CYROI_UNROLL for (int r = 0; r < R; ++r) Lanes<A>::store(to + r * Lanes<A>::count, sum[0][r]);
+}
+
+template <class S, class A>
+inline void combine_some(const S* map, index stride, const TapList<A>& y, index vectors, index tail, A* to) {
+    switch (vectors) {
+        case 1: return combine_vectors<1>(map, stride, y, tail, to);
+        case 2: return combine_vectors<2>(map, stride, y, tail, to);
+        case 3: return combine_vectors<3>(map, stride, y, tail, to);
+        case 4: return combine_vectors<4>(map, stride, y, tail, to);
+        case 5: return combine_vectors<5>(map, stride, y, tail, to);
+        case 6: return combine_vectors<6>(map, stride, y, tail, to);
+        case 7: return combine_vectors<7>(map, stride, y, tail, to);
+        default: return combine_vectors<8>(map, stride, y, tail, to);
+    }
+}
+
+/* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in runs of about as many vectors. */
+template <class S, class A>
+inline void combine_row(const S* map, index stride, const TapList<A>& y, index n, A* to /* OUT */) {
+    const index lanes = Lanes<A>::count;
+    index vectors = vectors_of<A>(n);
+    for (index runs = (vectors + 7) / 8; runs > 0; --runs) {
+        const index some = (vectors + runs - 1) / runs, columns = smaller(n, some * lanes);
+        combine_some(map, stride, y, some, columns - (some - 1) * lanes, to);
+        map += columns, to += columns, n -= columns, vectors -= some;
+    }
+}
+
+/* Adds n products of consecutive elements to the partial sums. */
+template <class A>
+CYROI_INLINE void add_products(const A* row, const A* weight, index n, typename Lanes<A>::Vector& partial) {
+    typedef Lanes<A> L;
+    index j = 0;
+    for (; j + L::count <= n; j += L::count) partial = L::fma(L::load(weight + j), L::load(row + j), partial);
+    if (j < n) partial = L::fma(L::load_part(weight + j, n - j), L::load_part(row + j, n - j), partial);
+}
+
+/* A dense bin whose columns are `pixel` elements apart. */
+template <class A>
+inline A spread_element(const A* row, index pixel, const TapList<A>& x) {
+    A partial[Lanes<A>::count] = {};
+    for (index j = 0; j < x.count; ++j) {
+        A& sum = partial[j % Lanes<A>::count];
+        sum = fma_one(x.weight[j], row[j * pixel], sum);
+    }
+    return sum_by_halves(partial, Lanes<A>::count);
+}
+
+/* One bin of a dense block and its channels, where the columns are not consecutive elements. */
+template <class S, class A>
+inline void spread_bin(const Part<S>& part, const Block& block, const A* row, char* out) {
+    const Job& job = part.job;
+    const index q = block.first / job.row_channels;
+    for (index channel = 0; channel < job.row_channels; ++channel) {
+        store_value(job, spread_element(row + channel, job.maps.x, part.x[q]),
+                    out + q * job.out.x + channel * job.out.c);
+    }
+}
+
+/* The bins of a dense block for G rows. rows[g]: column `block.column`. */
+template <int G, class S, class A>
+CYROI_INLINE void dense_bins(const Part<S>& part, const Block& block, const A* const (&rows)[G],
+                             char* const (&out)[G]) {
+    typedef Lanes<A> L;
+    const Job& job = part.job;
+    typename L::Vector partial[G][kDenseBins];
+    for (index i = 0; i < block.elements; ++i) {
+        const TapList<A> x = part.x[block.first + i];
+        const index offset = x.pixel[0] - block.column;
+        typename L::Vector sum[G];
+        CYROI_UNROLL for (int g = 0; g < G; ++g) sum[g] = L::set(0);
+        index j = 0;
+        for (; j + L::count <= x.count; j += L::count) {
+            const typename L::Vector w = L::load(x.weight + j);
+            CYROI_UNROLL for (int g = 0; g < G; ++g) sum[g] = L::fma(w, L::load(rows[g] + offset + j), sum[g]);
+        }
+        if (j < x.count) {
+            const index n = x.count - j;
+            const typename L::Vector w = L::load_part(x.weight + j, n);
+            CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                sum[g] = L::fma(w, L::load_part(rows[g] + offset + j, n), sum[g]);
+            }
+        }
+        CYROI_UNROLL for (int g = 0; g < G; ++g) partial[g][i] = sum[g];
+    }
+    for (int g = 0; g < G; ++g) {
+        for (index i = block.elements; i < kDenseBins; ++i) partial[g][i] = L::set(0);
+        if (job.out_plain) {
+            L::sum_each(partial[g], block.elements, reinterpret_cast<A*>(out[g]) + block.first);
+        } else {
+            A sums[kDenseBins];
+            L::sum_each(partial[g], block.elements, sums);
+            for (index i = 0; i < block.elements; ++i)
+                store_value(job, sums[i], out[g] + (block.first + i) * job.out.x);
+        }
+    }
+}
+
+/* Bins of a block out of G rows. rows[g]: column `block.column` of row g. */
+template <bool permutes>
+struct BufferedOf {
+    template <class B, int R, int G, class S, class A>
+    static void pick(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+        typedef Lanes<A> L;
+        typename L::Vector row[G][R];
+        typename B::Vector sum[G];
+        CYROI_UNROLL for (int g = 0; g < G; ++g) {
+            CYROI_UNROLL for (int r = 0; r < R; ++r) row[g][r] = L::load(rows[g] + r * L::count);
+        }
+        pick_bins<B, R, G>(tables_of<A>(part.job, part.k, block), block.slots, part.fill(), row, sum);
+        CYROI_UNROLL for (int g = 0; g < G; ++g) store_bins<B, A>(part.job, block, sum[g], out[g]);
+    }
+    template <class B, int G, class S, class A>
+    static void with(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+        switch (block.vectors) {
+            case 1: return pick<B, 1, G>(part, block, rows, out);
+            case 2: return pick<B, 2, G>(part, block, rows, out);
+            case 3: return pick<B, 3, G>(part, block, rows, out);
+            default: return pick<B, 4, G>(part, block, rows, out);
+        }
+    }
+    template <int G, class S, class A>
+    static void run(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+        typedef Lanes<A> L;
+        if (block.lanes == L::Few::count) return with<typename L::Few, G>(part, block, rows, out);
+        with<typename L::Bins, G>(part, block, rows, out);
+    }
+};
+
+/* Without permutations, bin by bin. */
+template <>
+struct BufferedOf<false> {
+    template <int G, class S, class A>
+    static void run(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+        const Job& job = part.job;
+        const index q0 = block.first / job.row_channels, q1 = q0 + block.elements / job.row_channels;
+        for (index q = q0; q < q1; ++q) {
+            const TapList<A> x = part.x[q];
+            for (int g = 0; g < G; ++g) {
+                for (index channel = 0; channel < job.row_channels; ++channel) {
+                    const A* row = rows[g] + channel - block.column;
+                    A value = part.fill();
+                    if (x.count > 0) value = x.weight[0] * row[x.pixel[0] * job.maps.x];
+                    for (index s = 1; s < x.count; ++s) {
+                        value = fma_one(x.weight[s], row[x.pixel[s] * job.maps.x], value);
+                    }
+                    char* at = out[g] + q * job.out.x + channel * job.out.c;
+                    if (job.out_plain) {
+                        *reinterpret_cast<A*>(at) = value;
+                    } else {
+                        store_value(job, value, at);
+                    }
+                }
+            }
+        }
+    }
+};
+
+/* All bins of a segment, for G combined rows. */
+template <int G, class S, class A>
+inline void segment_bins(const Part<S>& part, const Segment& segment, const RowBuffer<A>* buffers,
+                         char* const (&out)[G]) {
+    for (index b = segment.first; b < segment.last; ++b) {
+        const Block& block = part.job.blocks[part.k * part.job.bins_x + b];
+        const A* rows[G];
+        for (int g = 0; g < G; ++g) rows[g] = buffers[g].row + (block.column - segment.column);
+        if (block.vectors > 0) {
+            BufferedOf<Lanes<A>::permutes>::template run<G>(part, block, rows, out);
+        } else if (block.vectors == kDense) {
+            if (part.job.maps.x == 1) {
+                dense_bins<G>(part, block, rows, out);
+            } else {
+                for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
+            }
+        } else {
+            for (int g = 0; g < G; ++g) fill_elements(part, block.first, block.first + block.elements, out[g]);
+        }
+    }
+}
+
+template <class S>
+inline void run_segment(const Part<S>& part, const Segment& segment) {
+    typedef typename Arithmetic<S>::Type A;
+    const Job& job = part.job;
+    const Block* blocks = job.blocks + part.k * job.bins_x;
+    const index first = blocks[segment.first].first;
+    const index last = blocks[segment.last - 1].first + blocks[segment.last - 1].elements;
+    const int G = kTogether;
+    RowBuffer<A> buffers[G];
+    char* out[G];
+    int pending = 0;
+    for (index p = part.p0; p < part.p1; ++p) {
+        const TapList<A> y = part.y[p];
+        for (index c = 0; c < part.channels; c += job.row_channels) {
+            out[pending] = part.row(c, p);
+            if (y.count == 0) {
+                fill_elements(part, first, last, out[pending]);
+                continue;
+            }
+            const S* map = part.map + c * job.maps.c + segment.column;
+            combine_row(map, job.maps.y, y, segment.columns, buffers[pending].row);
+            if (++pending == G) {
+                segment_bins<G>(part, segment, buffers, out);
+                pending = 0;
+            }
+        }
+    }
+    for (int g = 0; g < pending; ++g) {
+        char* const one[1] = {out[g]};
+        segment_bins<1>(part, segment, buffers + g, one);
+    }
+}
+
+/* A dense bin that is wider than the buffer. */
+template <class S>
+inline void long_bin(const Part<S>& part, const Block& block) {
+    typedef typename Arithmetic<S>::Type A;
+    typedef Lanes<A> L;
+    const Job& job = part.job;
+    const index q = block.first / job.row_channels, pieces = RowBuffer<A>::room;
+    const TapList<A> x = part.x[q];
+    RowBuffer<A> buffer;
+    for (index p = part.p0; p < part.p1; ++p) {
+        const TapList<A> y = part.y[p];
+        for (index c = 0; c < part.channels; ++c) {
+            const S* map = part.map + c * job.maps.c + block.column;
+            A value = part.fill();
+            if (y.count > 0 && job.maps.x == 1) {
+                typename L::Vector partial = L::set(0);
+                for (index j = 0; j < x.count; j += pieces) {
+                    const index n = smaller(pieces, x.count - j);
+                    combine_row(map + j, job.maps.y, y, n, buffer.row);
+                    add_products(buffer.row, x.weight + j, n, partial);
+                }
+                value = L::sum(partial);
+            } else if (y.count > 0) {
+                value = scattered_element(map - block.column, job.maps.y, job.maps.x, y, x);
+            }
+            store_value(job, value, part.row(c, p) + q * job.out.x);
+        }
+    }
+}
+
+/* Adds `block` to the segment if the buffer then still holds all of its columns. */
+template <class A>
+inline bool join_segment(const Block& block, Segment& segment) {
+    if (block.columns > 0) {
+        const bool empty = segment.columns == 0;
+        const index low = empty ? block.column : smaller(segment.column, block.column);
+        const index end = block.column + block.columns;
+        const index high = empty ? end : larger(segment.column + segment.columns, end);
+        if (high - low > RowBuffer<A>::room) return false;
+        segment.column = low;
+        segment.columns = high - low;
+    }
+    ++segment.last;
+    return true;
+}
+
+/* The segment from where loads do not cross cache lines; with whole vectors of columns, where loading a part of one is slow
+ * and the row is long enough. */
+template <class A>
+inline Segment aligned(const Job& job, Segment segment) {
+    const index end = segment.column + segment.columns;
+    segment.column = aligned_column<A>(job, segment.column);
+    segment.columns = end - segment.column;
+    const index columns = vectors_of<A>(segment.columns) * Lanes<A>::count;
+    if (!Lanes<A>::whole || columns > job.row_elements) return segment;
+    segment.columns = columns;
+    segment.column = smaller(segment.column, job.row_elements - columns);
+    return segment;
+}
+
+/* All blocks of a buffered box but the scattered ones. */
+template <class S>
+inline void buffered_blocks(const Part<S>& part) {
+    typedef typename Arithmetic<S>::Type A;
+    const Block* blocks = part.job.blocks + part.k * part.job.bins_x;
+    const index count = part.job.cuts[part.k].blocks;
+    for (index b = 0; b < count;) {
+        Segment segment = {b, b, 0, 0};
+        while (segment.last < count && blocks[segment.last].vectors != kScattered &&
+               join_segment<A>(blocks[segment.last], segment)) {
+        }
+        if (segment.columns > 0) run_segment(part, aligned<A>(part.job, segment));
+        if (segment.columns == 0) {
+            for (index i = b; i < segment.last; ++i) empty_block(part, blocks[i]);
+        }
+        if (segment.last == b) { /* scattered, or too wide for a buffer of its own */
+            if (blocks[b].vectors == kDense) long_bin(part, blocks[b]);
+            ++segment.last;
+        }
+        b = segment.last;
+    }
+}
+
+}  // namespace cyroi
+
+#endif

@@ -1,0 +1,93 @@
+/* Lanes into elements of the output, whatever their type and strides. */
+#ifndef CYROI_CPU_STORE_H
+#define CYROI_CPU_STORE_H
+
+#include "job.h"
+#include "lanes.h"
+
+namespace cyroi {
+
+/* Where the elements of a row of the output lie: element e is channel e % channels of bin e / channels. */
+struct Layout {
+    index channels;
+    index bin, channel; /* bytes from a bin to the next, from a channel to the next */
+    bool contiguous;
+
+    index offset(index e) const { return e / channels * bin + e % channels * channel; }
+};
+
+template <class A>
+struct StoreConverted {
+    const Layout& layout;
+    index first, n;
+    typename Lanes<A>::Vector lanes;
+    char* row;
+
+    template <class O>
+    void operator()(O) const {
+        if (layout.contiguous) return Lanes<A>::store_part(reinterpret_cast<O*>(row) + first, lanes, n);
+        O elements[Lanes<A>::count];
+        Lanes<A>::store_part(elements, lanes, n);
+        for (index e = 0; e < n; ++e) *reinterpret_cast<O*>(row + layout.offset(first + e)) = elements[e];
+    }
+};
+
+/* Lanes by value: they stay in a register where this is not called. */
+template <class A>
+CYROI_KERNEL void store_converted(const Job& job, const Layout& layout, index first, index n,
+                                  typename Lanes<A>::Vector lanes, char* row) {
+    with_element(job.out_element, StoreConverted<A>{layout, first, n, lanes, row});
+}
+
+/* Writes the first n lanes to elements [first, first + n) of an output row of bins. */
+template <class A>
+CYROI_INLINE void store_elements(const Job& job, index first, index n, typename Lanes<A>::Vector lanes, char* row) {
+    if (job.out_plain) return Lanes<A>::store_part(reinterpret_cast<A*>(row) + first, lanes, n);
+    store_converted<A>(job, Layout{job.row_channels, job.out.x, job.out.c, job.out_contiguous}, first, n, lanes, row);
+}
+
+/* Writes the first n lanes to channels [first, first + n) of one bin. */
+template <class A>
+CYROI_INLINE void store_channels(const Job& job, index first, index n, typename Lanes<A>::Vector lanes, char* bin) {
+    if (job.out_plain) return Lanes<A>::store_part(reinterpret_cast<A*>(bin) + first, lanes, n);
+    store_converted<A>(job, Layout{job.channels, 0, job.out.c, job.out_contiguous}, first, n, lanes, bin);
+}
+
+/* Copies n elements past the caches, but for the cache lines that they share with others. finish_streams() orders them. */
+template <class A>
+inline void stream(const A* from, index n, A* to) {
+    typedef Lanes<A> L;
+    const index line = 64 / static_cast<index>(sizeof(A)), lanes = L::count;
+    index i = smaller(n, static_cast<index>((64 - reinterpret_cast<size_t>(to) % 64) % 64 / sizeof(A)));
+    for (index j = 0; j < i; j += lanes) {
+        const index part = smaller(lanes, i - j);
+        L::store_part(to + j, L::load_part(from + j, part), part);
+    }
+    for (; i + line <= n; i += line) {
+        for (index j = 0; j < line; j += lanes) L::stream(to + i + j, L::load(from + i + j));
+    }
+    for (; i < n; i += lanes) {
+        const index part = smaller(lanes, n - i);
+        L::store_part(to + i, L::load_part(from + i, part), part);
+    }
+}
+
+template <class A>
+struct StoreValue {
+    A value;
+    char* at;
+
+    template <class O>
+    void operator()(O) const {
+        store_one(reinterpret_cast<O*>(at), value);
+    }
+};
+
+template <class A>
+inline void store_value(const Job& job, A value, char* at) {
+    with_element(job.out_element, StoreValue<A>{value, at});
+}
+
+}  // namespace cyroi
+
+#endif
