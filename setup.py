@@ -7,7 +7,6 @@ Environment switches
 """
 
 import os
-import platform
 import sys
 import sysconfig
 import tempfile
@@ -92,7 +91,7 @@ class BuildExt(build_ext):
 # SIMD target -> flags (GCC and clang, MSVC): exactly the features that cyroi.cpu._host tests before it is imported.
 # None on macOS, where x86 code may run under a translator that reports features it does not have.
 TARGETS = {"baseline": ([], [])}
-if platform.machine().lower() in ("x86_64", "amd64") and sys.platform != "darwin":
+if sysconfig.get_platform().endswith(("x86_64", "amd64")) and sys.platform != "darwin":
     TARGETS["avx2"] = (["-mavx2", "-mfma", "-mf16c"], ["/arch:AVX2"])
     TARGETS["avx512"] = (
         ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mf16c"],
