@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _engine, _layout, _rois, _threads, _validate
-from .cpu import _core
+from .cpu import _core, _quick
 
 if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
@@ -34,9 +34,11 @@ def crop_and_resize(
 
     Parameters
     ----------
-    image : array_like, float32 or float64
+    image : array_like
         A batch of shape (N, H, W, C), in the axis order of `layout`; or, with ``box_indices=None``, a single
-        image of shape (H, W, C) or (H, W) (with layout "NCHW": (C, H, W) or (H, W)).
+        image of shape (H, W, C) or (H, W) (with layout "NCHW": (C, H, W) or (H, W)). Its dtype is float32, float64,
+        float16, bfloat16 (of the package ml_dtypes), uint8, int8, uint16 or int16. Read in place wherever the
+        innermost stride is one element; otherwise copied.
     boxes : array_like, shape (K, 4)
         y1, x1, y2, x2, normalised: 0 is the centre of the first pixel of the image, 1 that of the last one.
         Any real dtype of at most 64 bits, finite. Values may lie outside [0, 1]; y1 > y2 flips the crop
@@ -48,12 +50,14 @@ def crop_and_resize(
     method : {"bilinear", "nearest"}
         Interpolation.
     extrapolation_value : float, default 0.0
-        Value of samples outside the image. Taken as it is: NaN and infinity are allowed, and a number beyond the
-        range of the image's dtype becomes infinite.
+        Value of samples outside the image. Taken as it is, rounded to the result's dtype: NaN and infinity are
+        allowed, and a number beyond the range of float32 becomes infinite.
     layout : {"NHWC", "NCHW"}
         Axis order of `image` and of the result.
     out : ndarray, optional
-        Receives the result: of its shape and dtype, writable, sharing no memory with the inputs.
+        Receives the result: of its shape, writable, sharing no memory with the inputs, of any dtype that
+        `image` may have. Integers are rounded half to even and saturate; NaN becomes 0. A uint8 image into a
+        uint8 crop is ``out=np.empty(..., np.uint8)``.
     num_threads : int, optional
         At most this many threads. Default: ``CYROI_NUM_THREADS``, ``OMP_NUM_THREADS``, CPU affinity
         and cgroup quota decide. The result has the same bits for every number.
@@ -61,7 +65,7 @@ def crop_and_resize(
     Returns
     -------
     ndarray, shape (K, crop height, crop width, C) in the axis order of `layout`
-        Dtype of `image`; no channel axis where a single `image` had none. `out` if that was given.
+        Dtype of `image`, float32 if that is an integer type; no channel axis where a single `image` had none. `out` if that was given.
 
     Raises
     ------
@@ -84,7 +88,8 @@ def crop_and_resize(
         bilinear: linear interpolation between the pixels around (y, x)
         nearest: the pixel at (y, x), halves rounded up
 
-    A pixel of weight 0 is not read, so NaN and infinity reach exactly the crops that they have a part in. Coordinates
+    A pixel of weight 0 is not read, so NaN and infinity reach exactly the crops that they have a part in. Values are
+    computed in float64 if `image` is float64, else in float32, and rounded once, when they are stored. Coordinates
     are computed in float64 if `image` or `boxes` is float64 (or `boxes` an integer type of more than 16 bits),
     else in float32, in TensorFlow's order of operations.
 
@@ -100,6 +105,11 @@ def crop_and_resize(
     array([[[0., 1., 2.],
             [3., 4., 5.]]], dtype=float32)
     """
+    ordinary = _quick.crop_and_resize(
+        image, boxes, box_indices, crop_size, method, extrapolation_value, layout, out, num_threads
+    )
+    if ordinary is not None:
+        return ordinary
     layout = _validate.choice("layout", layout, _layout.AXES)
     convention = CONVENTIONS[_validate.choice("method", method, CONVENTIONS)]
     array = _validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or be a single image")
@@ -114,7 +124,7 @@ def crop_and_resize(
     has_channels = array.ndim > 2
     shape = shape if has_channels else tuple(np.delete(shape, layout.index("C")))
     inputs: dict[str, list[object]] = {"image": [image, maps], "boxes": [boxes], "box_indices": [box_indices]}
-    result = _layout.result("crop_size", shape, maps.dtype, out, inputs)
+    result = _layout.result("crop_size", shape, _validate.result_dtype(maps.dtype), out, inputs)
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
     _engine.apply(convention, "crop_size", maps, coordinates, indices, target, layout, threads, fill=fill)
     return result if out is None else out

@@ -41,10 +41,15 @@ def apply(
         planar = _layout.readable(maps, layout)
         target = written.transpose(_layout.AXES[layout])
         _core.execute(
-            planar, coordinates, images, target, _core.ELEMENTS[maps.dtype.name], _core.ELEMENTS[target.dtype.name],
-            convention, spatial_scale, sampling_ratio, aligned, fill, num_threads,
+            _bits(planar), coordinates, images, _bits(target), _core.ELEMENTS[planar.dtype.name],
+            _core.ELEMENTS[target.dtype.name], convention, spatial_scale, sampling_ratio, aligned, fill, num_threads,
         )  # fmt: skip
     except MemoryError as error:
         raise MemoryError(f"{size_name} and the arrays need memory to work in that cannot be had: {error}") from None
     if written is not result:
         np.copyto(result, written)
+
+
+def _bits(array: Array) -> Array:
+    """A view that can be handed over as a buffer: bfloat16 has no buffer format of its own."""
+    return array.view(np.uint16) if array.dtype.kind == "V" else array

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._validate import allocate, refuse_mask
+from ._validate import allocate, refuse_mask, stored
 
 if TYPE_CHECKING:
     from ._typing import Array
@@ -55,7 +55,7 @@ def result(
     out: object,
     inputs: Mapping[str, Sequence[object]],
 ) -> Array:
-    """A new array, or a view of `out` once it is known to be fit: shape, dtype, writable, apart from `inputs`.
+    """A new array of `dtype`, or a view of `out` once it is known to be fit: shape, dtype, writable, apart from `inputs`.
 
     `name` is the argument that determines the size of the result. The view is private and of base class: what a
     subclass or another thread does to `out` itself cannot move what was checked.
@@ -66,8 +66,7 @@ def result(
         raise TypeError(f"out must be a numpy.ndarray; got {type(out).__name__}")
     refuse_mask("out", out)
     out = np.ndarray.view(out, np.ndarray)
-    if (out.dtype.kind, out.dtype.itemsize) != (dtype.kind, dtype.itemsize):  # byte order is free
-        raise TypeError(f"out must have dtype {dtype}; got {out.dtype}")
+    stored("out", out.dtype)
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}; got {out.shape}")
     if not out.flags.writeable:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import _engine, _layout, _rois, _threads, _validate
-from .cpu import _core
+from .cpu import _core, _quick
 
 if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
@@ -35,9 +35,10 @@ def roi_align(
 
     Parameters
     ----------
-    input : array_like, shape (N, C, H, W), float32 or float64
-        Feature maps, in the axis order of `layout`. Read in place wherever the innermost
-        stride is one element; otherwise copied.
+    input : array_like, shape (N, C, H, W)
+        Feature maps, in the axis order of `layout`: float32, float64, float16, bfloat16 (of the package
+        ml_dtypes), uint8, int8, uint16 or int16. Read in place wherever the innermost stride is one element;
+        otherwise copied.
     boxes : array_like or list of array_like
         Corners x1, y1, x2, y2 in units of the image, which `spatial_scale` converts to pixels of
         the map. Any real dtype of at most 64 bits, finite. One of
@@ -64,7 +65,8 @@ def roi_align(
     layout : {"NCHW", "NHWC"}
         Axis order of `input` and of the result.
     out : ndarray, optional
-        Receives the result: of its shape and dtype, writable, sharing no memory with the inputs.
+        Receives the result: of its shape, writable, sharing no memory with the inputs, of any dtype that
+        `input` may have. Integers are rounded half to even and saturate; NaN becomes 0.
     num_threads : int, optional
         At most this many threads. Default: ``CYROI_NUM_THREADS``, ``OMP_NUM_THREADS``, CPU affinity
         and cgroup quota decide. The result has the same bits for every number.
@@ -72,7 +74,7 @@ def roi_align(
     Returns
     -------
     ndarray, shape (K, C, output height, output width) in the axis order of `layout`
-        Dtype of `input`. `out` if that was given.
+        Dtype of `input`; float32 if that is an integer type. `out` if that was given.
 
     Raises
     ------
@@ -100,7 +102,8 @@ def roi_align(
     that they have a part in. Boxes that are empty or reversed with ``aligned=True`` give 0 on the adaptive grid,
     and a point or flipped crop on a fixed one.
 
-    Coordinates are computed in float64 if `input` or `boxes` is float64 (or `boxes` an integer type of more than 16
+    Values are computed in float64 if `input` is float64, else in float32, and rounded once, when they are
+    stored. Coordinates are computed in float64 if `input` or `boxes` is float64 (or `boxes` an integer type of more than 16
     bits), else in float32, in torchvision's order of operations, so that every discrete decision is torchvision's.
     The values are linear in `input`: the gradient of any function of the result is the same for every `input`.
 
@@ -116,6 +119,11 @@ def roi_align(
     array([[ 2.5,  4.5],
            [10.5, 12.5]], dtype=float32)
     """
+    ordinary = _quick.roi_align(
+        input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, out, num_threads
+    )
+    if ordinary is not None:
+        return ordinary
     layout = _validate.choice("layout", layout, _layout.AXES)
     _validate.choice("mode", mode, MODES)
     maps = _validate.maps("input", input, (4,), f"({', '.join(layout)})")
@@ -129,7 +137,7 @@ def roi_align(
     shape = _layout.layout_shape((len(indices), channels, height, width), layout)
     several = boxes if isinstance(boxes, (list, tuple)) else [boxes]
     inputs = {"input": [input, maps], "boxes": several, "batch_indices": [batch_indices]}
-    result = _layout.result("output_size", shape, maps.dtype, out, inputs)
+    result = _layout.result("output_size", shape, _validate.result_dtype(maps.dtype), out, inputs)
     _engine.apply(
         _core.ROI_ALIGN, "output_size", maps, coordinates, indices, result, layout, threads,
         spatial_scale=scale, sampling_ratio=ratio, aligned=half_pixel,

@@ -92,13 +92,13 @@ def most() -> int:
 def resolve(num_threads: object) -> int:
     """The number of threads for one call."""
     if num_threads is None:
-        return max(1, min(most(), _ENVIRONMENT or _host.max_threads()))
+        return _host.threads(0)
     wish = _validate.integer("num_threads", num_threads)
     if wish < 1:
         raise ValueError(f"num_threads must be at least 1; got {num_threads!r}")
     if _forked and wish > 1:
         _warn_forked()
-    return min(wish, most())
+    return _host.threads(min(wish, MAX_THREADS))
 
 
 def _warn_forked() -> None:
@@ -112,11 +112,12 @@ def _warn_forked() -> None:
 def _after_fork() -> None:
     global _forked
     _forked = True
+    _host.set_threads(most(), 0)
 
 
 # Affinity, quota and environment are read once: they do not change in ordinary use, and a call must stay cheap.
 _CAP = max(1, min(MAX_THREADS, affinity(), math.ceil(min(cpu_quota(), MAX_THREADS)))) if _host.openmp_version else 1
-_ENVIRONMENT = _from_environment()
+_host.set_threads(most(), min(_from_environment() or 0, MAX_THREADS))
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

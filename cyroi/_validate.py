@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .cpu import _core
+
 if TYPE_CHECKING:
     from ._typing import Array, Indices
 
@@ -50,13 +52,23 @@ def refuse_mask(name: str, value: object) -> None:
 def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
     """Feature maps or images: an array of a supported dtype, native byte order, with an allowed number of axes."""
     array = as_array(name, value)
-    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
-        raise TypeError(f"{name} must have dtype float32 or float64; got {array.dtype}")
+    stored(name, array.dtype)
     if array.ndim not in ndims:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
     if max(array.shape) > MAX_SIDE:
         raise ValueError(f"{name} must have no axis longer than {MAX_SIDE}; got {array.shape}")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def stored(name: str, dtype: np.dtype[Any]) -> None:
+    """Whether maps and results may be stored in this dtype, in any byte order."""
+    if dtype.name not in _core.ELEMENTS:
+        raise TypeError(f"{name} must have dtype {', '.join(_core.ELEMENTS)}; got {dtype}")
+
+
+def result_dtype(maps_dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of a new result: that of the maps, or float32 for integers."""
+    return np.dtype(np.float32) if maps_dtype.kind in "iu" else maps_dtype
 
 
 def integer(name: str, value: object) -> int:

@@ -9,3 +9,5 @@ cdef enum Status:
 
 cdef Status apply(Operator& op, const Array& maps, const Array& out, const void* boxes, bint wide,
                   const Py_ssize_t* images, index count, double fill, int num_threads, bint interruptible) noexcept nogil
+
+cdef int raise_pending() except -1

@@ -20,7 +20,7 @@ h) No function that contains a prange has default arguments (Cython issue 4755 m
 """
 from cython.parallel cimport prange
 from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
-from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
+from cpython.exc cimport PyErr_Occurred
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport free, malloc
 
@@ -47,6 +47,10 @@ cdef extern from *:
     }
     """
     double cyroi_seconds() noexcept nogil
+
+cdef extern from "Python.h":
+    # Not Cython's declaration, whose exception a function without exceptions would drop.
+    int check_signals "PyErr_CheckSignals"()
 
 ctypedef fused geometry:  # coordinates
     float
@@ -129,8 +133,9 @@ cdef void publish(const Plan* plan, Job& job, Schedule& schedule) noexcept nogil
     schedule.order, schedule.spans, schedule.groups = plan.order, plan.spans, plan.groups
 
 
-cdef int interrupted() noexcept with gil:
-    return PyErr_CheckSignals() != 0
+cdef bint interrupted() noexcept with gil:
+    """Whether a signal handler raised; its exception is then set, see raise_pending()."""
+    return check_signals() != 0
 
 
 cdef index samples_per_box(const Operator& op) noexcept nogil:
@@ -269,18 +274,24 @@ cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& k
     if memory == NULL:
         return NO_MEMORY
     lay_out(&plan, memory + (64 - <size_t> memory % 64), largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
-    while y < op.bins_y and status == OK:
+    while y < op.bins_y:
         op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, MAX_TILE)
         x = 0
-        while x < op.bins_x and status == OK:
+        while x < op.bins_x:
             op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, MAX_TILE)
             job.out_data = out.data + y * out.strides[2] + x * out.strides[3]
-            status = run_tile(op, largest, job, kernels, &plan, boxes, images, total, <real*> plan.weights,
-                              num_threads, interruptible)
+            if x + y > 0 and interruptible and interrupted():
+                status = INTERRUPTED
+            else:
+                status = run_tile(op, largest, job, kernels, &plan, boxes, images, total, <real*> plan.weights,
+                                  num_threads, interruptible)
+            if status != OK:
+                free(memory)
+                return status
             x += MAX_TILE
         y += MAX_TILE
     free(memory)
-    return status
+    return OK
 
 
 cdef Status apply(Operator& op, const Array& maps, const Array& out, const void* boxes, bint wide,
@@ -310,7 +321,7 @@ cdef Status apply(Operator& op, const Array& maps, const Array& out, const void*
 
 
 cdef int raise_pending() except -1:
-    """Raises the exception that a signal handler left."""
+    """Raises the exception that a signal handler left, after INTERRUPTED."""
     return -1 if PyErr_Occurred() else 0
 
 

@@ -2,7 +2,7 @@
 """What is known of this build and of this CPU: OpenMP, compiler, and which SIMD targets may be imported.
 
 Threading itself is prange in _core.pyx; Cython guards it, so without OpenMP the same source builds serial. This is the
-only module that calls OpenMP's own functions.
+only module that calls OpenMP's own functions, and the only place that counts the threads of a call.
 
 The CPU tests cover exactly the features that setup.py compiles a target with, and that the operating system saves the
 registers (GCC and clang look at XGETBV themselves).
@@ -64,7 +64,7 @@ cdef extern from *:
     #endif
     """
     int cyroi_openmp_version()
-    int omp_get_max_threads()
+    int omp_get_max_threads() noexcept nogil
     int cyroi_has_avx2()
     int cyroi_has_avx512()
     const char* CYROI_COMPILER
@@ -75,7 +75,24 @@ compiler = CYROI_COMPILER.decode()
 baseline = CYROI_BASELINE.decode()
 supported = {"baseline": True, "avx2": bool(cyroi_has_avx2()), "avx512": bool(cyroi_has_avx512())}
 
+cdef int most_threads = 1, usual_threads = 0
 
-def max_threads():
-    """What OpenMP would use: OMP_NUM_THREADS, or a limit set at run time (threadpoolctl)."""
-    return omp_get_max_threads()
+
+def set_threads(int most, int usual):
+    """What `cyroi._threads` found: the most threads of a call, and the number where a call names none (0: OpenMP's)."""
+    global most_threads, usual_threads
+    most_threads, usual_threads = most, usual
+
+
+cdef int thread_count(int wish) noexcept nogil:
+    """The threads of a call that wishes for so many, or names no number (0): OpenMP's own default then, which is
+    OMP_NUM_THREADS or a limit set at run time (threadpoolctl), unless CYROI_NUM_THREADS says more."""
+    cdef int count = wish
+    if count <= 0:
+        count = usual_threads if usual_threads > 0 else omp_get_max_threads()
+    return max(1, min(count, most_threads))
+
+
+def threads(int wish):
+    """See `thread_count`."""
+    return thread_count(wish)

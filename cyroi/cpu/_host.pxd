@@ -1,0 +1,2 @@
+# What the other modules of this package ask of the host.
+cdef int thread_count(int wish) noexcept nogil
