@@ -16,7 +16,8 @@ e) A call runs in slices of about SLICE_SECONDS. Between two slices signals are 
 f) The number of threads is decided by `cyroi._threads`; here it is only lowered where the work is too small to pay for
    a team (WORK_PER_THREAD).
 g) Kernels are functions of the SIMD target that `_targets` chose, called through the table `target`.
-h) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
+h) One thread takes an ordinary loop: a region costs half a microsecond even where it does not fork.
+i) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
 """
 from cython.parallel cimport prange
 from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
@@ -183,19 +184,31 @@ cdef void plan_chunk(const Operator& op, const geometry* boxes, const Py_ssize_t
     for k in range(count):
         offsets[k] = room
         room += tap_capacity(op, boxes + 4 * k)
-    for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
+    if threads == 1:
+        for k in range(count):
+            plan.plans[k] = plan_box(op, boxes + 4 * k, images[k], offsets[k], plan.pixels, weights,
+                                     plan.ends + k * bins)
+        return
+    for k in prange(count, num_threads=threads, schedule='static'):
         plan.plans[k] = plan_box(op, boxes + 4 * k, images[k], offsets[k], plan.pixels, weights, plan.ends + k * bins)
 
 
 cdef void cut_chunk(const Job& job, const Kernels& kernels, index count, const Plan* plan, int threads) noexcept nogil:
     """Cuts the rows of `count` planned boxes into blocks, then fills the blocks' tables, one box behind the other."""
     cdef index k, table = 0
-    for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
+    if threads == 1:
+        for k in range(count):
+            plan.cuts[k] = kernels.cut(job, k, plan.blocks + k * job.bins_x)
+            plan.cuts[k].table = table
+            table += plan.cuts[k].elements
+            kernels.fill(job, k, plan.at, plan.slot_weights)
+        return
+    for k in prange(count, num_threads=threads, schedule='static'):
         plan.cuts[k] = kernels.cut(job, k, plan.blocks + k * job.bins_x)
     for k in range(count):
         plan.cuts[k].table = table
         table += plan.cuts[k].elements
-    for k in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule='static'):
+    for k in prange(count, num_threads=threads, schedule='static'):
         kernels.fill(job, k, plan.at, plan.slot_weights)
 
 
@@ -210,8 +223,12 @@ cdef Status run_items(const Job& job, const Kernels& kernels, const Schedule& sc
     while item < schedule.items:
         last = item + min(schedule.items - item, max(length, <index> threads))
         start = cyroi_seconds() if last < schedule.items else 0
-        for i in prange(item, last, num_threads=threads, use_threads_if=threads > 1, schedule='dynamic'):
-            kernels.run(job, schedule, i)
+        if threads == 1:
+            for i in range(item, last):
+                kernels.run(job, schedule, i)
+        else:
+            for i in prange(item, last, num_threads=threads, schedule='dynamic'):
+                kernels.run(job, schedule, i)
         if last < schedule.items:
             if interrupted():
                 return INTERRUPTED
