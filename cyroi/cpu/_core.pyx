@@ -27,8 +27,8 @@ from libc.stdlib cimport free, malloc
 
 from ._kernels cimport (
     _BFLOAT16, _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _PIXELS, _ROI_ALIGN, _UINT8,
-    _UINT16, Array, Block, BoxPlan, Cache, Cut, Group, Job, Kernels, Operator, Schedule, Span, Target, Tile, describe, index,
-    element_size, make_schedule, plan_box, slot_capacity, span_capacity, tap_capacity,
+    _UINT16, Array, Block, BoxPlan, Cache, Cut, Group, Job, Kernels, Operator, Schedule, Span, Target, Tile, block_capacity, describe,
+    element_size, index, make_schedule, plan_box, slot_capacity, span_capacity, tap_capacity,
 )
 
 ROI_ALIGN = _ROI_ALIGN
@@ -74,13 +74,15 @@ cdef const Target* target = NULL
 cdef Cache cache
 
 
-def use_target(capsule, index own_cache, index uncached_result):
-    """Sets the SIMD target, the `table` of one of the target modules, the bytes of cache that a core has to itself, and
-    those of a result that is not worth keeping in the caches. Once, before the first call.
-    """
+def use_target(capsule):
+    """Sets the SIMD target, the `table` of one of the target modules. Once, before the first call."""
     global target
     target = <const Target*> PyCapsule_GetPointer(capsule, "cyroi.Target")
-    cache.own, cache.result = own_cache, uncached_result
+
+
+def use_caches(index own, index result):
+    """Sets the bytes of cache that a core has to itself, and those of a result that is not worth keeping in the caches."""
+    cache.own, cache.result = own, result
 
 
 cdef struct Plan:
@@ -118,7 +120,7 @@ cdef size_t lay_out(Plan* plan, char* base, const Tile& tile, size_t real_size, 
     plan.order = <index*> place(base, &used, n, sizeof(index))
     plan.groups = <Group*> place(base, &used, n, sizeof(Group))
     plan.cuts = <Cut*> place(base, &used, n, sizeof(Cut))
-    plan.blocks = <Block*> place(base, &used, n * tile.bins_x if blocks else 0, sizeof(Block))
+    plan.blocks = <Block*> place(base, &used, n * block_capacity(tile.bins_x) if blocks else 0, sizeof(Block))
     plan.spans = <Span*> place(base, &used, span_capacity(n, tile.bins_y), sizeof(Span))
     plan.ends = <int*> place(base, &used, n * (tile.bins_y + tile.bins_x), sizeof(int))
     plan.pixels = <int*> place(base, &used, plan.taps, sizeof(int))
@@ -198,13 +200,13 @@ cdef void cut_chunk(const Job& job, const Kernels& kernels, index count, const P
     cdef index k, table = 0
     if threads == 1:
         for k in range(count):
-            plan.cuts[k] = kernels.cut(job, k, plan.blocks + k * job.bins_x)
+            plan.cuts[k] = kernels.cut(job, k, plan.blocks + k * block_capacity(job.bins_x))
             plan.cuts[k].table = table
             table += plan.cuts[k].elements
             kernels.fill(job, k, plan.at, plan.slot_weights)
         return
     for k in prange(count, num_threads=threads, schedule='static'):
-        plan.cuts[k] = kernels.cut(job, k, plan.blocks + k * job.bins_x)
+        plan.cuts[k] = kernels.cut(job, k, plan.blocks + k * block_capacity(job.bins_x))
     for k in range(count):
         plan.cuts[k].table = table
         table += plan.cuts[k].elements

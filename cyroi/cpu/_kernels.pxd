@@ -80,5 +80,6 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
     cdef cppclass Target:
         Kernels of[8]
     index slot_capacity(index)
+    index block_capacity(index)
     index span_capacity(index, index)
     void make_schedule(const Job&, index, int, Schedule&)

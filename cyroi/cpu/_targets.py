@@ -13,13 +13,13 @@ from . import _core, _host
 TARGETS = ("avx512", "avx2", "baseline")  # best first
 
 
-def _cache(level: int, default: int) -> int:
-    """Bytes of a cache level, as far as the system says."""
+def cache(level: int) -> int:
+    """Bytes of a cache level; 1 MiB for L2 and 32 MiB for L3 where the system does not say."""
     try:
         size = os.sysconf(f"SC_LEVEL{level}_CACHE_SIZE")
     except (AttributeError, ValueError, OSError):
         size = 0
-    return size if size > 0 else default
+    return size if size > 0 else 1 << (20 if level == 2 else 25)
 
 
 def _choose() -> str:
@@ -34,7 +34,7 @@ def _choose() -> str:
     for name in TARGETS[TARGETS.index(cap or TARGETS[0]) :]:
         if _host.supported[name]:
             try:
-                _core.use_target(import_module(f"{__package__}._{name}").table, _cache(2, 1 << 20), _cache(3, 1 << 25))
+                _core.use_target(import_module(f"{__package__}._{name}").table)
                 return name
             except ModuleNotFoundError:  # a target of another processor
                 if name == "baseline":
@@ -43,3 +43,4 @@ def _choose() -> str:
 
 
 target = _choose()
+_core.use_caches(cache(2), cache(3))

@@ -35,6 +35,20 @@ inline index planes_at_once(const Job& job, index cache) {
     return smaller(job.channels, larger(kLeastPlanes, smaller(kMostPlanes, cache / 2 / plane)));
 }
 
+/* Whether results go past the caches, and how. */
+inline void describe_streams(const Array& out, index least, Job& job /* OUT */) {
+    const index size = element_size(out.element), bins = job.route == PLANES ? 1 : job.channels;
+    const index row = out.shape[3] * bins * size, plane = row * out.shape[2];
+    const bool whole = job.route != PLANES || out.strides[1] == plane; /* rows of a box follow each other */
+    const index run = job.route != PLANES ? row : (whole ? plane * job.planes : row);
+    job.streams = job.out_plain && out.strides[2] == row && out.shape[0] * out.shape[1] * plane >= least;
+    const bool even = out.strides[0] % 64 == 0 && row % 64 == 0 && (job.route != PLANES || out.strides[1] % 64 == 0);
+    const index phase = static_cast<index>(reinterpret_cast<size_t>(out.data) % 64);
+    job.direct = job.streams && job.route != PIXELS && even && phase % size == 0;
+    job.lead = (64 - phase) % 64 / size;
+    job.streams = job.streams && (job.direct || run >= kLeastRun);
+}
+
 /* Strides, route (executor.h) and what follows from them; false if no stride of the maps is one element.
  *
  * The stride of an axis of length 1 means nothing: x takes 1 there. */
@@ -69,12 +83,7 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
     }
     job.out_plain = job.out_contiguous && out.element == (maps.element == FLOAT64 ? FLOAT64 : FLOAT32);
     job.planes = planes_at_once(job, cache.own);
-    const index row = out.shape[3] * stored * (job.route == PLANES ? 1 : job.channels);
-    const index total = out.shape[0] * out.shape[1] * out.shape[2] * out.shape[3] * stored;
-    const index run = job.route != PLANES                    ? row
-                      : out.strides[1] == row * out.shape[2] ? row * out.shape[2] * job.planes
-                                                             : row;
-    job.streams = job.out_plain && out.strides[2] == row && total >= cache.result && run >= kLeastRun;
+    describe_streams(out, cache.result, job);
     return true;
 }
 

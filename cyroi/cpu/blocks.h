@@ -14,7 +14,9 @@
  * c) Blocks begin where loads do not cross the borders of cache lines, unless one vector would become two by that.
  * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane, so
  *    they should leave room in the cache.
- * e) On the fused route an element is a bin and a channel, and all channels of a bin share a block.
+ * e) On the fused route an element is a bin and a channel. A block may end between the channels of a bin, on targets with
+ *    permutations, so that it fills a vector; where results go to memory past the caches (Job::direct), so that it ends
+ *    where a cache line does.
  * f) A box is buffered (buffer.h) where a bin is dense, where an output row takes many blocks, so that no column is
  *    combined twice, and on targets without permutations. */
 #ifndef CYROI_CPU_BLOCKS_H
@@ -25,7 +27,7 @@
 
 namespace cyroi {
 
-static const index kSlots = 8;        /* taps per bin that a table holds */
+static const index kSlots = 12;       /* taps per bin that a table holds */
 static const index kManyBlocks = 5;   /* of an output row, from which on the box is buffered */
 static const index kDenseBins = 8;    /* at most, in a dense block */
 static const index kDenseSpan = 1024; /* elements of the map row at most, of several of them */
@@ -77,30 +79,10 @@ inline index vectors_of(index elements) {
     return (elements + Lanes<A>::count - 1) / Lanes<A>::count;
 }
 
+/* The columns that a block with tables reads, from an aligned one on where that costs no second vector. */
 template <class A>
-inline bool is_dense(const TapList<A>& x) {
-    return x.count > kSlots && x.pixel[x.count - 1] - x.pixel[0] == x.count - 1; /* taps ascend */
-}
-
-/* The block that begins with bin q, of bins for which tables have room; it may have none. */
-template <class A>
-inline Block table_block(const Job& job, const Bins<A>& x, index q) {
-    static_assert(MAX_FUSED_CHANNELS <= Lanes<A>::count, "one bin of an image must fit a vector");
+inline void set_columns(const Job& job, const Columns& columns, Block& block) {
     const index lanes = Lanes<A>::count;
-    Columns columns = {0, -1};
-    Block block = Block();
-    index last = q, slots = 0;
-    for (; last < job.bins_x && (last + 1 - q) * job.row_channels <= lanes; ++last) {
-        const TapList<A> taps = x[last];
-        const Columns joined = join(columns, taps);
-        if (taps.count > kSlots || (joined.any() && span_of(job, joined) > 4 * lanes)) break;
-        columns = joined;
-        slots = larger(slots, taps.count);
-    }
-    block.elements = (last - q) * job.row_channels;
-    block.slots = static_cast<int>(slots);
-    block.lanes = block.elements <= Lanes<A>::Few::count ? Lanes<A>::Few::count : Lanes<A>::Bins::count;
-    if (!columns.any()) return block;
     block.column = columns.low * job.maps.x;
     block.columns = span_of(job, columns);
     const index aligned = aligned_column<A>(job, block.column), more = block.column - aligned;
@@ -114,6 +96,41 @@ inline Block table_block(const Job& job, const Bins<A>& x, index q) {
         block.columns = block.vectors * lanes;
         block.column = smaller(block.column, job.row_elements - block.columns);
     }
+}
+
+template <class A>
+inline bool is_dense(const TapList<A>& x) {
+    return x.count > kSlots && x.pixel[x.count - 1] - x.pixel[0] == x.count - 1; /* taps ascend */
+}
+
+/* How many elements a block that begins with element `first` of an output row may have. */
+template <class A>
+inline index most_elements(const Job& job, index first) {
+    const index lanes = Lanes<A>::count;
+    if (!job.direct || !Lanes<A>::permutes) return lanes;
+    return lanes - ((first - job.lead) % lanes + lanes) % lanes;
+}
+
+/* The block that begins with element `first`, of elements for whose bins tables have room; it may have none. */
+template <class A>
+inline Block table_block(const Job& job, const Bins<A>& x, index first) {
+    static_assert(MAX_FUSED_CHANNELS <= Lanes<A>::count, "one bin of an image must fit a vector");
+    const index lanes = Lanes<A>::count, most = most_elements<A>(job, first);
+    const index unit = Lanes<A>::permutes ? 1 : job.row_channels;
+    Columns columns = {0, -1};
+    Block block = Block();
+    index last = first, slots = 0;
+    for (; last < job.bins_x * job.row_channels && last + unit - first <= most; last += unit) {
+        const TapList<A> taps = x[last / job.row_channels];
+        const Columns joined = join(columns, taps);
+        if (taps.count > kSlots || (joined.any() && span_of(job, joined) > 4 * lanes)) break;
+        columns = joined;
+        slots = larger(slots, taps.count);
+    }
+    block.elements = last - first;
+    block.slots = static_cast<int>(slots);
+    block.lanes = block.elements <= Lanes<A>::Few::count ? Lanes<A>::Few::count : Lanes<A>::Bins::count;
+    if (columns.any()) set_columns<A>(job, columns, block);
     return block;
 }
 
@@ -136,10 +153,10 @@ inline Block wide_block(const Job& job, const Bins<A>& x, index q) {
 }
 
 template <class A>
-inline Block next_block(const Job& job, const Bins<A>& x, index q, index table) {
-    Block block = table_block(job, x, q);
-    if (block.elements == 0) block = wide_block(job, x, q);
-    block.first = q * job.row_channels;
+inline Block next_block(const Job& job, const Bins<A>& x, index first, index table) {
+    Block block = table_block(job, x, first);
+    if (block.elements == 0) block = wide_block(job, x, first / job.row_channels);
+    block.first = first;
     block.table = table;
     return block;
 }
@@ -162,18 +179,28 @@ inline void fill_tables(const Job& job, const Bins<A>& x, const Block& block, ty
     }
 }
 
-/* Room that the tables of a box may need, in slots. */
-inline index slot_capacity(index bins_x) {
-    return bins_x * kSlots;
+/* Room for the blocks of a box: each has the last element of a bin, or is followed by one that has. */
+inline index block_capacity(index bins_x) {
+    return 2 * bins_x + 1;
 }
 
-/* Cuts the rows of box k into blocks, at most bins_x of them. */
+/* Room that the tables of a box may need, in slots. */
+inline index slot_capacity(index bins_x) {
+    return block_capacity(bins_x) * kSlots;
+}
+
+/* The blocks of box k of the chunk. */
+inline const Block* blocks_of(const Job& job, index k) {
+    return job.blocks + k * block_capacity(job.bins_x);
+}
+
+/* Cuts the rows of box k into blocks, at most block_capacity() of them. */
 template <class A>
 inline Cut cut_box(const Job& job, index k, Block* blocks /* OUT */) {
     const Bins<A> x = x_bins<A>(job, k);
     Cut cut = Cut();
-    for (index q = 0; q < job.bins_x; q += blocks[cut.blocks - 1].elements / job.row_channels) {
-        const Block block = next_block(job, x, q, cut.elements);
+    for (index e = 0; e < job.bins_x * job.row_channels; e += blocks[cut.blocks - 1].elements) {
+        const Block block = next_block(job, x, e, cut.elements);
         if (Lanes<A>::permutes && block.vectors > 0) cut.elements += block.slots * block.lanes;
         cut.buffered = cut.buffered || block.vectors == kDense || !Lanes<A>::permutes;
         blocks[cut.blocks++] = block;
@@ -189,7 +216,7 @@ inline void fill_box(const Job& job, index k, void* at /* OUT */, void* slot_wei
     const Bins<A> x = x_bins<A>(job, k);
     const Cut& cut = job.cuts[k];
     for (index b = 0; b < cut.blocks && cut.elements > 0; ++b) {
-        const Block& block = job.blocks[k * job.bins_x + b];
+        const Block& block = blocks_of(job, k)[b];
         const index offset = cut.table + block.table;
         if (block.vectors > 0) {
             fill_tables(job, x, block, static_cast<Place*>(at) + offset, static_cast<A*>(slot_weights) + offset);

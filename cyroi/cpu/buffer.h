@@ -8,15 +8,13 @@
  * a) Two rows are combined before their bins are formed. They share every table that is loaded, and what was just written to
  *    the buffer has left the store queue when it is read back in other pieces than it was written.
  * b) A dense bin wider than the buffer takes it in pieces of whole vectors; its partial sums, a lane each, go on.
- * c) Up to eight vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
+ * c) Up to kRun vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
 #ifndef CYROI_CPU_BUFFER_H
 #define CYROI_CPU_BUFFER_H
 
 #include "rows.h"
 
 namespace cyroi {
-
-static const int kTogether = kRegisters / 8; /* rows that are combined before their bins are formed */
 
 /* Blocks [first, last) of a box, and the elements of the map row that they span. */
 struct Segment {
@@ -37,18 +35,11 @@ CYROI_KERNEL void combine_vectors(const S* map, index stride, const TapList<A>& 
     CYROI_UNROLL for (int r = 0; r < R; ++r) Lanes<A>::store(to + r * Lanes<A>::count, sum[0][r]);
 }
 
-template <class S, class A>
+/* At most kRun vectors. */
+template <int R, class S, class A>
 inline void combine_some(const S* map, index stride, const TapList<A>& y, index vectors, index tail, A* to) {
-    switch (vectors) {
-        case 1: return combine_vectors<1>(map, stride, y, tail, to);
-        case 2: return combine_vectors<2>(map, stride, y, tail, to);
-        case 3: return combine_vectors<3>(map, stride, y, tail, to);
-        case 4: return combine_vectors<4>(map, stride, y, tail, to);
-        case 5: return combine_vectors<5>(map, stride, y, tail, to);
-        case 6: return combine_vectors<6>(map, stride, y, tail, to);
-        case 7: return combine_vectors<7>(map, stride, y, tail, to);
-        default: return combine_vectors<8>(map, stride, y, tail, to);
-    }
+    if (R == 1 || vectors == R) return combine_vectors<R>(map, stride, y, tail, to);
+    combine_some<(R > 1 ? R - 1 : 1)>(map, stride, y, vectors, tail, to);
 }
 
 /* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in runs of about as many vectors. */
@@ -56,9 +47,9 @@ template <class S, class A>
 inline void combine_row(const S* map, index stride, const TapList<A>& y, index n, A* to /* OUT */) {
     const index lanes = Lanes<A>::count;
     index vectors = vectors_of<A>(n);
-    for (index runs = (vectors + 7) / 8; runs > 0; --runs) {
+    for (index runs = (vectors + kRun - 1) / kRun; runs > 0; --runs) {
         const index some = (vectors + runs - 1) / runs, columns = smaller(n, some * lanes);
-        combine_some(map, stride, y, some, columns - (some - 1) * lanes, to);
+        combine_some<kRun>(map, stride, y, some, columns - (some - 1) * lanes, to);
         map += columns, to += columns, n -= columns, vectors -= some;
     }
 }
@@ -164,7 +155,7 @@ struct BufferedOf {
     }
 };
 
-/* Without permutations, bin by bin. */
+/* Without permutations, bin by bin: each tap for all rows, whose sums do not wait for one another. */
 template <>
 struct BufferedOf<false> {
     template <int G, class S, class A>
@@ -173,19 +164,21 @@ struct BufferedOf<false> {
         const index q0 = block.first / job.row_channels, q1 = q0 + block.elements / job.row_channels;
         for (index q = q0; q < q1; ++q) {
             const TapList<A> x = part.x[q];
-            for (int g = 0; g < G; ++g) {
-                for (index channel = 0; channel < job.row_channels; ++channel) {
-                    const A* row = rows[g] + channel - block.column;
-                    A value = part.fill();
-                    if (x.count > 0) value = x.weight[0] * row[x.pixel[0] * job.maps.x];
-                    for (index s = 1; s < x.count; ++s) {
-                        value = fma_one(x.weight[s], row[x.pixel[s] * job.maps.x], value);
+            for (index channel = 0; channel < job.row_channels; ++channel) {
+                A value[G];
+                CYROI_UNROLL for (int g = 0; g < G; ++g) value[g] = part.fill();
+                for (index s = 0; s < x.count; ++s) {
+                    const index at = x.pixel[s] * job.maps.x + channel - block.column;
+                    CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                        value[g] = s == 0 ? x.weight[s] * rows[g][at] : fma_one(x.weight[s], rows[g][at], value[g]);
                     }
-                    char* at = out[g] + q * job.out.x + channel * job.out.c;
+                }
+                const index offset = q * job.out.x + channel * job.out.c;
+                CYROI_UNROLL for (int g = 0; g < G; ++g) {
                     if (job.out_plain) {
-                        *reinterpret_cast<A*>(at) = value;
+                        *reinterpret_cast<A*>(out[g] + offset) = value[g];
                     } else {
-                        store_value(job, value, at);
+                        store_value(job, value[g], out[g] + offset);
                     }
                 }
             }
@@ -198,7 +191,7 @@ template <int G, class S, class A>
 inline void segment_bins(const Part<S>& part, const Segment& segment, const RowBuffer<A>* buffers,
                          char* const (&out)[G]) {
     for (index b = segment.first; b < segment.last; ++b) {
-        const Block& block = part.job.blocks[part.k * part.job.bins_x + b];
+        const Block& block = blocks_of(part.job, part.k)[b];
         const A* rows[G];
         for (int g = 0; g < G; ++g) rows[g] = buffers[g].row + (block.column - segment.column);
         if (block.vectors > 0) {
@@ -219,7 +212,7 @@ template <class S>
 inline void run_segment(const Part<S>& part, const Segment& segment) {
     typedef typename Arithmetic<S>::Type A;
     const Job& job = part.job;
-    const Block* blocks = job.blocks + part.k * job.bins_x;
+    const Block* blocks = blocks_of(job, part.k);
     const index first = blocks[segment.first].first;
     const index last = blocks[segment.last - 1].first + blocks[segment.last - 1].elements;
     const int G = kTogether;
@@ -312,7 +305,7 @@ inline Segment aligned(const Job& job, Segment segment) {
 template <class S>
 inline void buffered_blocks(const Part<S>& part) {
     typedef typename Arithmetic<S>::Type A;
-    const Block* blocks = part.job.blocks + part.k * part.job.bins_x;
+    const Block* blocks = blocks_of(part.job, part.k);
     const index count = part.job.cuts[part.k].blocks;
     for (index b = 0; b < count;) {
         Segment segment = {b, b, 0, 0};

@@ -43,7 +43,7 @@ inline void box_blocks(const Part<S>& part) {
     typedef Lanes<typename Arithmetic<S>::Type> L;
     const Cut& cut = part.job.cuts[part.k];
     for (index b = 0; b < cut.blocks; ++b) {
-        const Block& block = part.job.blocks[part.k * part.job.bins_x + b];
+        const Block& block = blocks_of(part.job, part.k)[b];
         if (block.vectors == kScattered) {
             scattered_block(part, block);
         } else if (!cut.buffered) {
@@ -100,7 +100,7 @@ inline void run_box(const Job& job, index k, index c0, index c1, index p0, index
                           job.out_data + (job.first_box + k) * job.out.n + c0 * job.out.c + p0 * job.out.y,
                           job.out.c,
                           job.out.y};
-    if (!Lanes<A>::streams || !job.streams) return run_part(part);
+    if (!Lanes<A>::streams || !job.streams || job.direct) return run_part(part);
     alignas(64) A stage[kStage + 64 / sizeof(A)];
     stage_part(part,
                stage + reinterpret_cast<size_t>(part.out) % 64 / sizeof(A)); /* as far from a line as the output */

@@ -48,6 +48,8 @@ struct Job {
     bool out_contiguous;           /* elements of an output row follow each other */
     bool out_plain;                /* ... and are of the type that is computed with */
     bool streams;                  /* ... and results go past the caches, see executor.h */
+    bool direct;                   /* ... from registers: cache lines begin at the same element of every row */
+    index lead;                    /* ... which is this one */
     index first_box;               /* of the chunk, in the output */
     const void* map_data;          /* IN: images, channels, rows, columns */
     char* out_data;                /* OUT: boxes, channels, bins_y, bins_x */
@@ -56,7 +58,7 @@ struct Job {
     const int* pixels;             /* IN: taps */
     const void* weights;           /* IN: taps, of the type that is computed with, like all weights */
     const Cut* cuts;               /* IN: of each box */
-    const Block* blocks;           /* IN: room for bins_x of them per box */
+    const Block* blocks;           /* IN: block_capacity() of them per box */
     const void* at;                /* IN: tables of the blocks, places as wide as weights */
     const void* slot_weights;      /* IN: tables of the blocks */
 };

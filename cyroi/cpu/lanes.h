@@ -14,7 +14,8 @@
  *
  * permutes: the target has Bins; others pick elements from memory that stays in L1, and do not use them.
  * whole: loading a part of a vector costs much more than loading all of it.
- * kRegisters: how many vectors a kernel can hold.
+ * kRegisters: how many vectors a kernel can hold; kRun: how many columns of a row, in vectors, are best combined at once;
+ * kTogether: how many combined rows are best waited for before their bins are formed.
  *
  * Decisions
  * a) The target is chosen by the compiler's own macros, because each target is a module compiled with its own flags

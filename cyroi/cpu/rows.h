@@ -38,7 +38,9 @@ CYROI_INLINE void pick_bins(const Tables<A>& tables, int slots, A fill, const ty
 /* Writes the bins of a block to an output row. */
 template <class B, class A>
 CYROI_INLINE void store_bins(const Job& job, const Block& block, typename B::Vector sum, char* row) {
-    if (job.out_plain) return B::store_part(reinterpret_cast<A*>(row) + block.first, sum, block.elements);
+    A* to = reinterpret_cast<A*>(row) + block.first;
+    if (job.direct && block.elements == Lanes<A>::count) return B::stream(to, sum);
+    if (job.out_plain) return B::store_part(to, sum, block.elements);
     store_elements<A>(job, block.first, block.elements, B::lanes(sum), row);
 }
 

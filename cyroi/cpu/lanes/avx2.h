@@ -4,7 +4,7 @@
  * the row allows it, and parts are stored in pieces of 4, 2 and 1. */
 namespace cyroi {
 
-static const int kRegisters = 16;
+static const int kRegisters = 16, kTogether = 2, kRun = 8;
 
 inline void store_first(float* p, __m256 a, index n) {
     if (n == 8) return _mm256_storeu_ps(p, a);
@@ -30,6 +30,7 @@ struct FloatBins {
     static Vector set(float a) { return _mm256_set1_ps(a); }
     static Vector load(const float* p) { return _mm256_loadu_ps(p); }
     static void store_part(float* p, Vector a, index n) { store_first(p, a, n); }
+    static void stream(float* p, Vector a) { _mm256_stream_ps(p, a); }
     static Vector lanes(Vector a) { return a; }
 
     template <int R>

@@ -1,7 +1,7 @@
 /* AVX-512: 16 floats or 8 doubles, 32 registers, masks for free. Included by lanes.h. */
 namespace cyroi {
 
-static const int kRegisters = 32;
+static const int kRegisters = 32, kTogether = 4, kRun = 6;
 
 inline __mmask16 first_lanes(index n) {
     return static_cast<__mmask16>((1u << n) - 1);
@@ -54,6 +54,7 @@ struct WideBins {
     static Vector set(float a) { return _mm512_set1_ps(a); }
     static Vector load(const float* p) { return _mm512_loadu_ps(p); }
     static void store_part(float* p, Vector a, index n) { _mm512_mask_storeu_ps(p, first_lanes(n), a); }
+    static void stream(float* p, Vector a) { _mm512_stream_ps(p, a); }
     static __m512 lanes(Vector a) { return a; }
 
     template <int R>
@@ -85,6 +86,7 @@ struct NarrowBins {
     static void store_part(float* p, Vector a, index n) {
         _mm256_mask_storeu_ps(p, static_cast<__mmask8>(first_lanes(n)), a);
     }
+    static void stream(float* p, Vector a) { _mm256_stream_ps(p, a); }
     static __m512 lanes(Vector a) { return _mm512_zextps256_ps512(a); }
 
     template <int R>
@@ -115,6 +117,7 @@ struct DoubleBins {
     static Vector set(double a) { return _mm512_set1_pd(a); }
     static Vector load(const double* p) { return _mm512_loadu_pd(p); }
     static void store_part(double* p, Vector a, index n) { _mm512_mask_storeu_pd(p, first_wide_lanes(n), a); }
+    static void stream(double* p, Vector a) { _mm512_stream_pd(p, a); }
     static __m512d lanes(Vector a) { return a; }
 
     template <int R>
