@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ml_dtypes import bfloat16, float8_e4m3fn, float8_e5m2, int4, uint4
 from operators import BY_NAME
 
 VE, TE, IE, ME = ValueError, TypeError, IndexError, MemoryError
@@ -46,6 +47,8 @@ ROI_ALIGN = [
     (11, TE, "batch_indices", {"boxes": [[1, 1, 5, 5]], "batch_indices": [True]}),
     (11, TE, "batch_indices", {"boxes": [[1, 1, 5, 5]], "batch_indices": [1.0]}),
     (11, VE, "batch_indices", {"boxes": [[1, 1, 5, 5]], "batch_indices": 0}),
+    (11, VE, "batch_indices", {"boxes": np.ones((1, 4), np.float32), "batch_indices": np.array(0)}),
+    (11, VE, "batch_indices", {"boxes": np.ones((1, 4), np.float32), "batch_indices": np.zeros((1, 1), int)}),
     (11, VE, "batch_indices", {"batch_indices": [0], "boxes": [np.zeros((1, 4)), np.zeros((0, 4))]}),
     (13, IE, "boxes", {"input": np.zeros((0, 4, 8, 8))}),
     (16, VE, "boxes", {"boxes": [[0, NAN, 1, 5, 5]], "aligned": True, "sampling_ratio": 1}),
@@ -116,6 +119,7 @@ CROP_AND_RESIZE = [
     (104, IE, "box_indices", {"box_indices": [2]}),
     (104, VE, "box_indices", {"box_indices": [0, 0]}),
     (104, TE, "box_indices", {"box_indices": [0.0]}),
+    (104, VE, "box_indices", {"box_indices": np.array(0)}),
     (104, VE, "box_indices", {"box_indices": None}),
     (104, VE, "box_indices", {"image": np.zeros((8, 8, 3), np.float32)}),
     (105, VE, "crop_size", {"crop_size": [0, 2]}),
@@ -168,29 +172,12 @@ def both(maps: str, size: str) -> list[tuple[int, type[Exception], str, dict[str
         (40, TE, "boxes", {"boxes": np.ma.masked_array(np.zeros((1, 5)))}),
         (45, VE, maps, {maps: [[[[1.0, 2.0], [3.0]]]]}),
     ]
-    for dtype in [
-        "i1",
-        "i2",
-        "i4",
-        "i8",
-        "u1",
-        "u2",
-        "u4",
-        "u8",
-        "?",
-        "f2",
-        "g",
-        "F",
-        "D",
-        "O",
-        "S3",
-        "U3",
-        "M8[s]",
-        "m8[s]",
-    ]:
+    unsupported = ["i4", "i8", "u4", "u8", "?", "g", "F", "D", "O", "S3", "U3", "V2", "M8[s]", "m8[s]"]
+    for dtype in [*unsupported, float8_e4m3fn, float8_e5m2, int4, uint4]:
         rows.append((80, TE, maps, {maps: np.zeros((2, 4, 8, 8), dtype)}))
+        rows.append((89, TE, "out", {"out": np.zeros((1, 4, 2, 2) if maps == "input" else (1, 2, 2, 4), dtype)}))
     rows.append((82, TE, maps, {maps: np.zeros((2, 4, 8, 8), [("a", "f4")])}))
-    for dtype in ["g", "F", "O", "S3", "U3", "M8[s]", "?"]:
+    for dtype in ["g", "F", "O", "S3", "U3", "M8[s]", "?", bfloat16]:
         rows.append((40, TE, "boxes", {"boxes": np.zeros((1, 5 if maps == "input" else 4), dtype)}))
     rows.append((38, VE, "boxes", {"boxes": np.full((1, 5 if maps == "input" else 4), 2**53 + 1)}))
     return rows
@@ -204,7 +191,7 @@ ROWS += [("crop_and_resize", *row) for row in CROP_AND_RESIZE + both("image", "c
 def test_the_error_is_of_its_class_and_names_the_argument(name, number, error, argument, changes):
     for dtype in (np.float32, np.float64):
         call = good(name, dtype)
-        out = np.full((1, 2, 2, 2), -7.0, dtype)
+        out = np.full((1, 4, 2, 2) if name == "roi_align" else (1, 2, 2, 4), -7.0, dtype)
         given = {} if error is MemoryError else {"out": out}  # what cannot be allocated has no out of its shape
         call = call | given | changes
         with pytest.raises(error, match=argument.replace("[", r"\[")) as raised:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from laws import assert_same_bits
 from operators import BY_NAME, LAYOUTS
-from test_reference import CONTIGUITY
+from test_reference import CONTIGUITY, unlike
 
 SHAPE = (3, 37, 21, 29)  # more channels than the kernels hold at once
 MANY = 60
@@ -109,15 +109,15 @@ def test_inputs_are_left_alone(operator, call):
 
 def make_out(kind, shape, dtype):
     if kind == "contiguous":
-        return np.full(shape, np.nan, dtype)
+        return np.full(shape, unlike(dtype), dtype)
     if kind == "big-endian":
-        return np.full(shape, np.nan, np.dtype(dtype).newbyteorder(">"))
+        return np.full(shape, unlike(dtype), np.dtype(dtype).newbyteorder(">"))
     if kind == "unaligned":
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         return np.zeros(size + 1, np.uint8)[1:].view(dtype).reshape(shape)
     if kind == "transposed":
-        return np.full(shape[::-1], np.nan, dtype).T
-    return np.full([2 * n for n in shape], np.nan, dtype)[::2, ::-2, 1::2, ::2]
+        return np.full(shape[::-1], unlike(dtype), dtype).T
+    return np.full([2 * n for n in shape], unlike(dtype), dtype)[::2, ::-2, 1::2, ::2]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

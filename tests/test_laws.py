@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from laws import assert_matches, assert_same_bits
+from laws import assert_matches, assert_same_bits, assert_stored, stored
+from ml_dtypes import bfloat16
 from operators import BY_NAME, OPERATORS
 
 ROI_ALIGN = BY_NAME["roi_align"]
@@ -62,3 +63,56 @@ def test_different_bits_are_told_apart(a, b):
     assert_same_bits(a, a.copy())
     with pytest.raises(AssertionError):
         assert_same_bits(a, b)
+
+
+# --- storage types ---
+
+HALVES = np.array([0.5, 1.5, 2.5, 3.25, 200.75])
+ONE_AND_A_BIT = 1 + np.array([2.0**-8, 3 * 2.0**-8, 2.0**-11, 3 * 2.0**-11])  # halves of bfloat16 and of float16
+MISREAD = np.full(4, 1.0)
+WRONG_STORES = {
+    "truncation": (HALVES, np.trunc(HALVES).astype(np.uint8)),
+    "halves upwards": (HALVES, np.floor(HALVES + 0.5).astype(np.uint8)),
+    "halves away from zero": (-HALVES, np.array([-1, -2, -3, -3, -201], np.int16)),
+    "wrapped around": (HALVES + 100, np.rint(HALVES + 100).astype(int).astype(np.uint8)),
+    "a range of its own": (-HALVES, np.clip(np.rint(-HALVES), -127, 127).astype(np.int8)),
+    "NaN as the smallest number": (np.array([np.nan]), np.array([-128], np.int8)),
+    "infinity as 0": (np.array([np.inf]), np.array([0], np.uint16)),
+    "bfloat16 truncated": (ONE_AND_A_BIT, np.ones(4, bfloat16)),
+    "float16 truncated": (ONE_AND_A_BIT, (np.floor(ONE_AND_A_BIT * 1024) / 1024).astype(np.float16)),
+    "float16 clipped": (np.array([70000.0]), np.array([65504], np.float16)),
+    "bfloat16 as float16": (MISREAD, MISREAD.astype(bfloat16).view(np.float16)),
+    "float16 as bfloat16": (MISREAD, MISREAD.astype(np.float16).view(bfloat16)),
+    "float16 by way of float32": (np.array([1 + 2.0**-11 + 2.0**-40]), np.array([1], np.float16)),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_STORES)
+def test_a_wrong_store_does_not_match(wrong):
+    expected, result = WRONG_STORES[wrong]
+    assert_stored(stored(expected, result.dtype), expected, np.ones(1, np.float32), exact=True)
+    with pytest.raises(AssertionError):
+        assert_stored(result, expected, np.ones(1, np.float32), exact=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, bfloat16, np.uint8, np.int16])
+def test_a_store_beyond_tolerance_and_rounding_does_not_match(dtype):
+    expected = np.array([1.25, 2.75, 100.125])
+    maps = np.full(1, 100, np.float32)
+    near, step = stored(expected, dtype), 1 if np.dtype(dtype).kind in "iu" else 2.0**-6
+    assert_stored(near, expected, maps)
+    for wrong in (near + np.array(step).astype(dtype), near - np.array(step).astype(dtype), near[::-1]):
+        with pytest.raises(AssertionError):
+            assert_stored(wrong.astype(dtype), expected, maps)
+
+
+def test_the_rounding_of_the_laws_is_that_of_numpy():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.integers(0, 2**63, 20_000, np.int64).view(float), rng.standard_normal(20_000) * 1e3])
+    values = np.concatenate([values, -values, [0.0, -0.0, np.inf, 65520.0, 65519.99, 2.0**-25, 3e-8, 1e-45]])
+    values = values[~np.isnan(values)]
+    with np.errstate(over="ignore", under="ignore"):
+        for dtype in (np.float32, np.float16):
+            assert_same_bits(stored(values, dtype), values.astype(dtype))
+    small = values[np.abs(values) < 1e4]
+    assert_same_bits(stored(small, np.int16), np.rint(small).astype(np.int16))

@@ -1,10 +1,25 @@
-"""Law: offsets and sizes are right beyond 2**31 elements, and a call allocates what it says."""
+"""Law: offsets and sizes are right beyond 2**31 elements, and a call allocates what it says.
+
+Beside `out`, or a new result of that size, a call of K boxes needs at most
+
+    1 MiB per thread                                        for the thread itself
+    K * 64 bytes                                            copies of boxes and indices, and their checks
+    chunk * (taps * (4 + real) + tables * 2 * real + ...)   the plan; chunk <= K boxes are planned at once
+
+with real = 4 (8 for float64 maps), `taps` those of one box, both axes, and `tables` the taps of its columns times the
+lanes of a vector. A chunk has at most 2**18 // (16 * columns of bins) boxes and 2**21 taps. Maps are never copied where
+a stride, of x or of channels, is one element, whatever their dtype.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
+import peak_memory
 import pytest
 from laws import assert_same_bits
 
@@ -52,3 +67,36 @@ def test_results_that_do_not_fit_leave_no_memory_behind(operator):
             operator.function(**(call | {operator.size: size}))
     call[operator.size] = 2
     operator.function(**call)
+
+
+def peak(*arguments):
+    script = [sys.executable, peak_memory.__file__, *map(str, arguments)]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def most(boxes, threads):
+    """The formula above for float32 arithmetic and vectors of 16."""
+    bins, taps = peak_memory.BINS, 2 * peak_memory.SAMPLES  # taps of a bin and axis
+    box = 2 * bins * taps * (4 + 4) + bins * taps * 16 * 2 * 4 + bins * 64 + 2 * bins * 4 + 256
+    return threads * 2**20 + boxes * 64 + min(boxes, 2**18 // (16 * bins)) * box
+
+
+needs_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads what Linux says of a process")
+
+
+@needs_linux
+@pytest.mark.parametrize(
+    ("dtype", "boxes", "threads"), [("float32", 300, 1), ("float32", 10_000, 2), ("uint8", 300, 2)]
+)
+@pytest.mark.parametrize("view", ["NCHW", "NHWC", "channels_last", "strided"])
+def test_peak_memory(operator, view, dtype, boxes, threads):
+    """The smallest copy of these maps, that of the strided view, would take 4 MB of uint8 or 16 MB of float32."""
+    assert peak(operator.name, view, dtype, boxes, threads) <= most(boxes, threads)
+
+
+@needs_linux
+def test_the_measure_of_peak_memory_sees_a_copy(operator):
+    copied = np.prod(peak_memory.SHAPE) // 2 * 4
+    assert copied <= peak(operator.name, "columns skipped", "float32", 300, 1) <= copied + most(300, 1)

@@ -12,10 +12,15 @@ from operators import BY_NAME, LAYOUTS
 DTYPES = [np.float32, np.float64]
 
 
+def unlike(dtype):
+    """A value that no result may hold by chance."""
+    return 77 if np.dtype(dtype).kind in "iu" else np.nan
+
+
 def strided(array):
     """The same values in memory where no stride is what it would be in a fresh array."""
     big = np.empty([2 * n + 1 for n in array.shape], array.dtype)
-    big[...] = np.nan
+    big[...] = unlike(array.dtype)
     view = big[tuple(slice(1, None, 2) for _ in array.shape)]
     view[...] = array
     return view
@@ -27,7 +32,7 @@ def flipped(array):
 
 def cropped(array):
     """An interior view: the innermost stride is one element, the others are those of a larger array."""
-    return np.pad(array, 2, constant_values=np.nan)[2:-2, 2:-2, 2:-2, 2:-2]
+    return np.pad(array, 2, constant_values=unlike(array.dtype))[2:-2, 2:-2, 2:-2, 2:-2]
 
 
 def unaligned(array):

@@ -16,6 +16,7 @@ import cyroi
 from cyroi.cpu import _host, _targets
 
 HERE = Path(__file__).parent
+LAWS = ("reference", "invariance", "laws", "storage", "unusual_inputs")
 SUPPORTED = [name for name in _targets.TARGETS if _host.supported[name]]
 
 
@@ -28,7 +29,7 @@ def run(arguments, **environment):
 
 @pytest.mark.parametrize("target", [name for name in SUPPORTED if name != _targets.target])
 def test_the_other_targets_obey_the_laws_of_values(target):
-    files = [str(HERE / f"test_{law}.py") for law in ("reference", "invariance", "laws", "unusual_inputs")]
+    files = [str(HERE / f"test_{law}.py") for law in LAWS]
     done = run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files], CYROI_CPU_CAPABILITY=target)
     assert done.returncode == 0, done.stdout
     chosen = run(["-c", "from cyroi.cpu import _targets; print(_targets.target)"], CYROI_CPU_CAPABILITY=target)

@@ -8,6 +8,7 @@ cdef enum Status:
     BAD_STRIDES = 3
 
 cdef Status apply(Operator& op, const Array& maps, const Array& out, const void* boxes, bint wide,
-                  const Py_ssize_t* images, index count, double fill, int num_threads, bint interruptible) noexcept nogil
+                  const Py_ssize_t* images, index count, double fill, int num_threads, bint interruptible
+                  ) noexcept nogil
 
 cdef int raise_pending() except -1

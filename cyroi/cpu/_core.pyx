@@ -3,8 +3,8 @@
 
 Decisions
 a) One entry, `apply`, serves every separable operator: the operator is plain data (`cyroi/plan.h`), its geometry
-   has become taps before the first pixel is read. It runs without the GIL and without a Python object, so that the Python
-   face (`execute`), the quick face of small calls (`_quick`) and the C face (`_c_api`) are one implementation.
+   has become taps before the first pixel is read. It runs without the GIL and without a Python object, so that the
+   Python face (`execute`), the quick face of small calls (`_quick`) and the C face (`_c_api`) are one implementation.
 b) Arrays arrive as pointers and strides, not as typed memoryviews: four of those cost more than a whole small call.
 c) The output comes in tiles of MAX_TILE bins per axis, the boxes of a tile in chunks, the same chunks for every tile. A
    chunk is planned (parallel over boxes), scheduled (serial, cheap) and executed (parallel over work items). Tiles and
@@ -27,8 +27,8 @@ from libc.stdlib cimport free, malloc
 
 from ._kernels cimport (
     _BFLOAT16, _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _PIXELS, _ROI_ALIGN, _UINT8,
-    _UINT16, Array, Block, BoxPlan, Cache, Cut, Group, Job, Kernels, Operator, Schedule, Span, Target, Tile, block_capacity, describe,
-    element_size, index, make_schedule, plan_box, slot_capacity, span_capacity, tap_capacity,
+    _UINT16, Array, Cache, Job, Kernels, Operator, Plan, Schedule, Target, block_capacity, describe, element_size,
+    index, lay_out, make_schedule, plan_box, publish, slot_capacity, tap_capacity,
 )
 
 ROI_ALIGN = _ROI_ALIGN
@@ -81,59 +81,8 @@ def use_target(capsule):
 
 
 def use_caches(index own, index result):
-    """Sets the bytes of cache that a core has to itself, and those of a result that is not worth keeping in the caches."""
+    """Sets the bytes of cache that a core has to itself, and of a result that is not worth keeping in the caches."""
     cache.own, cache.result = own, result
-
-
-cdef struct Plan:
-    # The memory of a call's largest chunk, and how large that is.
-    index boxes, taps
-    int* pixels
-    void* weights
-    int* ends
-    BoxPlan* plans
-    Cut* cuts
-    Block* blocks
-    index* order
-    Span* spans
-    Group* groups
-    void* at
-    void* slot_weights
-
-
-cdef void* place(char* base, size_t* used, index count, size_t size) noexcept nogil:
-    """The next `count` items of an allocation at `base`; used: bytes so far, all ones where that overflows."""
-    cdef size_t start = used[0]
-    if start > <size_t> -1 - 64 or <size_t> count > (<size_t> -1 - start - 64) // 2 // size:
-        used[0] = <size_t> -1
-        return NULL
-    start = (start + 63) // 64 * 64
-    used[0] = start + count * size
-    return base + start
-
-
-cdef size_t lay_out(Plan* plan, char* base, const Tile& tile, size_t real_size, int lanes, bint blocks) noexcept nogil:
-    """Where each part of the plan lies behind `base`; gives the bytes of all."""
-    cdef index n = plan.boxes, slots = n * slot_capacity(tile.bins_x) * lanes if blocks else 0
-    cdef size_t used = 0
-    plan.plans = <BoxPlan*> place(base, &used, n, sizeof(BoxPlan))
-    plan.order = <index*> place(base, &used, n, sizeof(index))
-    plan.groups = <Group*> place(base, &used, n, sizeof(Group))
-    plan.cuts = <Cut*> place(base, &used, n, sizeof(Cut))
-    plan.blocks = <Block*> place(base, &used, n * block_capacity(tile.bins_x) if blocks else 0, sizeof(Block))
-    plan.spans = <Span*> place(base, &used, span_capacity(n, tile.bins_y), sizeof(Span))
-    plan.ends = <int*> place(base, &used, n * (tile.bins_y + tile.bins_x), sizeof(int))
-    plan.pixels = <int*> place(base, &used, plan.taps, sizeof(int))
-    plan.weights = place(base, &used, plan.taps, real_size)
-    plan.at = place(base, &used, slots, real_size)
-    plan.slot_weights = place(base, &used, slots, real_size)
-    return used
-
-
-cdef void publish(const Plan* plan, Job& job, Schedule& schedule) noexcept nogil:
-    job.boxes, job.ends, job.pixels, job.weights = plan.plans, plan.ends, plan.pixels, plan.weights
-    job.cuts, job.blocks, job.at, job.slot_weights = plan.cuts, plan.blocks, plan.at, plan.slot_weights
-    schedule.order, schedule.spans, schedule.groups = plan.order, plan.spans, plan.groups
 
 
 cdef bint interrupted() noexcept with gil:
@@ -160,7 +109,7 @@ cdef index count_chunk(const Operator& op, const geometry* boxes, index count, i
     return min(count, most)
 
 
-cdef Status measure(const Operator& op, const geometry* boxes, index count, bint interruptible, Plan* plan
+cdef Status measure(const Operator& op, const geometry* boxes, index count, bint interruptible, Plan& plan
                     ) noexcept nogil:
     """The largest chunk. Boxes are cut into chunks as the largest tile wants it, for every tile alike (run_tile): a
     smaller one would put more boxes into a chunk than the memory of the largest holds."""
@@ -178,7 +127,7 @@ cdef Status measure(const Operator& op, const geometry* boxes, index count, bint
     return OK
 
 
-cdef void plan_chunk(const Operator& op, const geometry* boxes, const Py_ssize_t* images, index count, const Plan* plan,
+cdef void plan_chunk(const Operator& op, const geometry* boxes, const Py_ssize_t* images, index count, const Plan& plan,
                      real* weights, int threads) noexcept nogil:
     """Plans `count` boxes, each into its own part of the arrays."""
     cdef index k, room = 0, bins = op.tile.bins_y + op.tile.bins_x
@@ -195,7 +144,7 @@ cdef void plan_chunk(const Operator& op, const geometry* boxes, const Py_ssize_t
         plan.plans[k] = plan_box(op, boxes + 4 * k, images[k], offsets[k], plan.pixels, weights, plan.ends + k * bins)
 
 
-cdef void cut_chunk(const Job& job, const Kernels& kernels, index count, const Plan* plan, int threads) noexcept nogil:
+cdef void cut_chunk(const Job& job, const Kernels& kernels, index count, const Plan& plan, int threads) noexcept nogil:
     """Cuts the rows of `count` planned boxes into blocks, then fills the blocks' tables, one box behind the other."""
     cdef index k, table = 0
     if threads == 1:
@@ -244,7 +193,7 @@ cdef int thread_count(double work, int most) noexcept nogil:
     return <int> max(1.0, min(<double> most, work / WORK_PER_THREAD))
 
 
-cdef Status run_tile(const Operator& op, const Operator& largest, Job job, const Kernels& kernels, const Plan* plan,
+cdef Status run_tile(const Operator& op, const Operator& largest, Job job, const Kernels& kernels, const Plan& plan,
                      const geometry* boxes, const Py_ssize_t* images, index total, real* weights, int num_threads,
                      bint interruptible) noexcept nogil:
     """Plans and executes all boxes for the tile of `op`, in the chunks of `largest`."""
@@ -285,14 +234,14 @@ cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& k
     op.tile.first_y, op.tile.first_x = 0, 0
     op.tile.bins_y, op.tile.bins_x = min(op.bins_y, MAX_TILE), min(op.bins_x, MAX_TILE)
     largest = op
-    status = measure(largest, boxes, total, interruptible, &plan)
+    status = measure(largest, boxes, total, interruptible, plan)
     if status != OK:
         return status
-    size = lay_out(&plan, NULL, largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
+    size = lay_out(plan, NULL, largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
     memory = <char*> malloc(size + 64) if size < <size_t> -64 else NULL
     if memory == NULL:
         return NO_MEMORY
-    lay_out(&plan, memory + (64 - <size_t> memory % 64), largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
+    lay_out(plan, memory + (64 - <size_t> memory % 64), largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
     while y < op.bins_y:
         op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, MAX_TILE)
         x = 0
@@ -302,7 +251,7 @@ cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& k
             if x + y > 0 and interruptible and interrupted():
                 status = INTERRUPTED
             else:
-                status = run_tile(op, largest, job, kernels, &plan, boxes, images, total, <real*> plan.weights,
+                status = run_tile(op, largest, job, kernels, plan, boxes, images, total, <real*> plan.weights,
                                   num_threads, interruptible)
             if status != OK:
                 free(memory)
@@ -316,8 +265,8 @@ cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& k
 cdef Status apply(Operator& op, const Array& maps, const Array& out, const void* boxes, bint wide,
                   const Py_ssize_t* images, index count, double fill, int num_threads, bint interruptible
                   ) noexcept nogil:
-    """Applies a separable operator, convention and arguments in `op`. Every argument was validated: indices are in range,
-    nothing overlaps, out has `count` boxes, as many channels as maps, and at least one element.
+    """Applies a separable operator, convention and arguments in `op`. Every argument was validated: indices are in
+    range, nothing overlaps, out has `count` boxes, as many channels as maps, and at least one element.
 
     maps    x or c has a stride of one element                                  IN
     out     any strides                                                         OUT
@@ -336,7 +285,8 @@ cdef Status apply(Operator& op, const Array& maps, const Array& out, const void*
     if wide:
         return run_tiles(op, job, out, kernels[0], <const double*> boxes, images, count, <float> 0, num_threads,
                          interruptible)
-    return run_tiles(op, job, out, kernels[0], <const float*> boxes, images, count, <float> 0, num_threads, interruptible)
+    return run_tiles(op, job, out, kernels[0], <const float*> boxes, images, count, <float> 0, num_threads,
+                     interruptible)
 
 
 cdef int raise_pending() except -1:
@@ -380,8 +330,8 @@ def execute(maps, boxes, images, out, int maps_element, int out_element, int con
                 and held[3].itemsize == element_size(out_element) and (wide or maps_element != _FLOAT64)):
             raise AssertionError("maps, boxes, images and out must agree")
         with nogil:
-            status = apply(op, source, result, held[1].buf, wide, <const Py_ssize_t*> held[2].buf, result.shape[0], fill,
-                           num_threads, True)
+            status = apply(op, source, result, held[1].buf, wide, <const Py_ssize_t*> held[2].buf, result.shape[0],
+                           fill, num_threads, True)
     finally:
         while got > 0:
             got -= 1

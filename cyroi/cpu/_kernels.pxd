@@ -1,4 +1,4 @@
-# The C++ side, as the modules of this package see it: planning (cyroi/plan.h), arrays, and the kernels of a SIMD target.
+# The C++ side, as the modules of this package see it: planning (cyroi/plan.h), arrays, kernels of a SIMD target.
 
 cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
     ctypedef long long index "cyroi::index"
@@ -54,22 +54,7 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
         index bins_y, bins_x, first_box
         int route
         char* out_data
-        const BoxPlan* boxes
-        const int* ends
-        const int* pixels
-        const void* weights
-        const Cut* cuts
-        const Block* blocks
-        const void* at
-        const void* slot_weights
-    cdef cppclass Span:
-        pass
-    cdef cppclass Group:
-        pass
     cdef cppclass Schedule:
-        index* order
-        Span* spans
-        Group* groups
         index items
         double cost
     cdef cppclass Kernels:
@@ -81,5 +66,19 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
         Kernels of[8]
     index slot_capacity(index)
     index block_capacity(index)
-    index span_capacity(index, index)
     void make_schedule(const Job&, index, int, Schedule&)
+
+cdef extern from "plan_memory.h" namespace "cyroi" nogil:
+    cdef cppclass Plan:
+        index boxes, taps
+        BoxPlan* plans
+        int* ends
+        int* pixels
+        void* weights
+        Cut* cuts
+        Block* blocks
+        void* at
+        void* slot_weights
+        index* order
+    size_t lay_out(Plan&, char* base, const Tile&, size_t real_size, int lanes, bint blocks)
+    void publish(const Plan&, Job&, Schedule&)

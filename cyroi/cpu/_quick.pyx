@@ -2,10 +2,10 @@
 """The quick face of ordinary calls: what `cyroi._roi_align` and `cyroi._crop_and_resize` try first.
 
 A call of one box computes for less than a microsecond; checking its arguments in Python took forty. Here everything is
-checked that is checked there, in C, for arguments of the ordinary kind: ndarrays of base class, native byte order, exact
+checked that is checked there, in C, for arguments of the ordinary kind: ndarrays of base class, native order, exact
 ints and floats. The first that is not ordinary, or not right, ends the attempt: the function gives None, nothing was
-written, and the Python layer decides what the call means and words the error. So there is one text for every message, and
-what is accepted here is a part of what is accepted there.
+written, and the Python layer decides what the call means and words the error. So there is one text for every message,
+and what is accepted here is a part of what is accepted there.
 
 Decisions
 a) Buffers are held from the first look to the end of the call: nobody can free or resize them.
@@ -141,7 +141,7 @@ cdef double coordinate(const Py_buffer& boxes, index k, int column) noexcept nog
 
 
 cdef bint copy_boxes(const Call* call, int first, bint swapped, bint wide, void* to) noexcept nogil:
-    """Copies corners as y1 x1 y2 x2 from column `first` on; swapped: where they are x1 y1 x2 y2. Whether all are finite."""
+    """Copies corners as y1 x1 y2 x2 from column `first` on; swapped: they are x1 y1 x2 y2. Whether all are finite."""
     cdef index k
     cdef int i
     cdef double t, wrong = 0
@@ -264,7 +264,7 @@ cdef object new_result(const Call* call):
 
 
 cdef object run(Call* call, Operator& op, object out, int columns, int threads, double fill):
-    """Everything that follows once the maps', boxes' and indices' buffers are held. columns: of a box with its index."""
+    """What follows once the buffers of maps, boxes and indices are held. columns: of a box, its index included."""
     cdef bint fresh = out is None, wide, good
     cdef bint in_boxes = columns == 5
     cdef Status status
@@ -300,7 +300,9 @@ def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned,
     cdef Operator op
     cdef index ratio = 0
     cdef int threads = 1
-    if type(mode) is not str or mode != "avg" or type(layout) is not str or (aligned is not True and aligned is not False):
+    if type(mode) is not str or mode != "avg" or type(layout) is not str:
+        return None
+    if aligned is not True and aligned is not False:
         return None
     call.nhwc = layout == "NHWC"
     op.convention, op.aligned, op.spatial_scale = _ROI_ALIGN, aligned is True, 0

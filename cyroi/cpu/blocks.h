@@ -5,18 +5,18 @@
  * block's first column) and its weight; a place of -1 says that the lane's bin has no tap number s.
  *
  * Decisions
- * a) Greedy from the first bin on. A bin that has more than kSlots taps, or that spans more than four vectors, is a block
- *    of its own without tables: "dense" if its taps are consecutive columns and more than kSlots, else "scattered". Dense
- *    neighbours share a block. Bins without any tap join every block with tables; of such bins alone it is "empty" and
- *    reads nothing.
- * b) Where a target loads whole vectors much faster than parts, the columns of a block are widened to whole vectors within
- *    the row, if the row is long enough. No bin looks at the columns that this adds.
+ * a) Greedy from the first bin on. A bin that has more than kSlots taps, or that spans more than four vectors, is a
+ *    block of its own without tables: "dense" if its taps are consecutive columns and more than kSlots, else
+ *    "scattered". Dense neighbours share a block. Bins without any tap join every block with tables; of such bins alone
+ *    it is "empty" and reads nothing.
+ * b) Where a target loads whole vectors much faster than parts, the columns of a block are widened to whole vectors
+ *    within the row, if the row is long enough. No bin looks at the columns that this adds.
  * c) Blocks begin where loads do not cross the borders of cache lines, unless one vector would become two by that.
- * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane, so
- *    they should leave room in the cache.
- * e) On the fused route an element is a bin and a channel. A block may end between the channels of a bin, on targets with
- *    permutations, so that it fills a vector; where results go to memory past the caches (Job::direct), so that it ends
- *    where a cache line does.
+ * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane,
+ *    so they should leave room in the cache.
+ * e) On the fused route an element is a bin and a channel. A block may end between the channels of a bin, on targets
+ *    with permutations, so that it fills a vector; where results go to memory past the caches (Job::direct), so that it
+ *    ends where a cache line does.
  * f) A box is buffered (buffer.h) where a bin is dense, where an output row takes many blocks, so that no column is
  *    combined twice, and on targets without permutations. */
 #ifndef CYROI_CPU_BLOCKS_H
@@ -64,8 +64,8 @@ inline index span_of(const Job& job, Columns c) {
     return (c.high - c.low) * job.maps.x + job.row_channels;
 }
 
-/* The column at or before `column` from where vectors of every row lie within cache lines; `column` where the strides of
- * the maps forbid that. A load that crosses the border of a line costs as much as two. */
+/* The column at or before `column` from where vectors of every row lie within cache lines; `column` where the strides
+ * of the maps forbid that. A load that crosses the border of a line costs as much as two. */
 template <class A>
 inline index aligned_column(const Job& job, index column) {
     const index lanes = Lanes<A>::count, size = element_size(job.maps_element);

@@ -1,18 +1,19 @@
 /* The routes planes and fused, by way of a row in memory that stays in L1.
  *
- * For each output row, all columns of a run of blocks ("segment") are combined once, in vectors, into a buffer, whatever the
- * bins make of them. Then the bins are formed out of the buffer: blocks of bins by permutations of vectors loaded from it,
- * dense bins as products of vectors with their weights. So no column is combined twice, and a bin may be of any width.
+ * For each output row, all columns of a run of blocks ("segment") are combined once, in vectors, into a buffer,
+ * whatever the bins make of them. Then the bins are formed out of the buffer: blocks of bins by permutations of vectors
+ * loaded from it, dense bins as products of vectors with their weights. So no column is combined twice, and a bin may
+ * be of any width.
  *
  * Decisions
- * a) Two rows are combined before their bins are formed. They share every table that is loaded, and what was just written to
- *    the buffer has left the store queue when it is read back in other pieces than it was written.
+ * a) Two rows are combined before their bins are formed. They share every table that is loaded, and what was just
+ *    written to the buffer has left the store queue when it is read back in other pieces than it was written.
  * b) A dense bin wider than the buffer takes it in pieces of whole vectors; its partial sums, a lane each, go on.
  * c) Up to kRun vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
 #ifndef CYROI_CPU_BUFFER_H
 #define CYROI_CPU_BUFFER_H
 
-#include "rows.h"
+#include "dense.h"
 
 namespace cyroi {
 
@@ -42,7 +43,8 @@ inline void combine_some(const S* map, index stride, const TapList<A>& y, index 
     combine_some<(R > 1 ? R - 1 : 1)>(map, stride, y, vectors, tail, to);
 }
 
-/* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in runs of about as many vectors. */
+/* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in runs of about as many
+ * vectors. */
 template <class S, class A>
 inline void combine_row(const S* map, index stride, const TapList<A>& y, index n, A* to /* OUT */) {
     const index lanes = Lanes<A>::count;
@@ -51,76 +53,6 @@ inline void combine_row(const S* map, index stride, const TapList<A>& y, index n
         const index some = (vectors + runs - 1) / runs, columns = smaller(n, some * lanes);
         combine_some<kRun>(map, stride, y, some, columns - (some - 1) * lanes, to);
         map += columns, to += columns, n -= columns, vectors -= some;
-    }
-}
-
-/* Adds n products of consecutive elements to the partial sums. */
-template <class A>
-CYROI_INLINE void add_products(const A* row, const A* weight, index n, typename Lanes<A>::Vector& partial) {
-    typedef Lanes<A> L;
-    index j = 0;
-    for (; j + L::count <= n; j += L::count) partial = L::fma(L::load(weight + j), L::load(row + j), partial);
-    if (j < n) partial = L::fma(L::load_part(weight + j, n - j), L::load_part(row + j, n - j), partial);
-}
-
-/* A dense bin whose columns are `pixel` elements apart. */
-template <class A>
-inline A spread_element(const A* row, index pixel, const TapList<A>& x) {
-    A partial[Lanes<A>::count] = {};
-    for (index j = 0; j < x.count; ++j) {
-        A& sum = partial[j % Lanes<A>::count];
-        sum = fma_one(x.weight[j], row[j * pixel], sum);
-    }
-    return sum_by_halves(partial, Lanes<A>::count);
-}
-
-/* One bin of a dense block and its channels, where the columns are not consecutive elements. */
-template <class S, class A>
-inline void spread_bin(const Part<S>& part, const Block& block, const A* row, char* out) {
-    const Job& job = part.job;
-    const index q = block.first / job.row_channels;
-    for (index channel = 0; channel < job.row_channels; ++channel) {
-        store_value(job, spread_element(row + channel, job.maps.x, part.x[q]),
-                    out + q * job.out.x + channel * job.out.c);
-    }
-}
-
-/* The bins of a dense block for G rows. rows[g]: column `block.column`. */
-template <int G, class S, class A>
-CYROI_INLINE void dense_bins(const Part<S>& part, const Block& block, const A* const (&rows)[G],
-                             char* const (&out)[G]) {
-    typedef Lanes<A> L;
-    const Job& job = part.job;
-    typename L::Vector partial[G][kDenseBins];
-    for (index i = 0; i < block.elements; ++i) {
-        const TapList<A> x = part.x[block.first + i];
-        const index offset = x.pixel[0] - block.column;
-        typename L::Vector sum[G];
-        CYROI_UNROLL for (int g = 0; g < G; ++g) sum[g] = L::set(0);
-        index j = 0;
-        for (; j + L::count <= x.count; j += L::count) {
-            const typename L::Vector w = L::load(x.weight + j);
-            CYROI_UNROLL for (int g = 0; g < G; ++g) sum[g] = L::fma(w, L::load(rows[g] + offset + j), sum[g]);
-        }
-        if (j < x.count) {
-            const index n = x.count - j;
-            const typename L::Vector w = L::load_part(x.weight + j, n);
-            CYROI_UNROLL for (int g = 0; g < G; ++g) {
-                sum[g] = L::fma(w, L::load_part(rows[g] + offset + j, n), sum[g]);
-            }
-        }
-        CYROI_UNROLL for (int g = 0; g < G; ++g) partial[g][i] = sum[g];
-    }
-    for (int g = 0; g < G; ++g) {
-        for (index i = block.elements; i < kDenseBins; ++i) partial[g][i] = L::set(0);
-        if (job.out_plain) {
-            L::sum_each(partial[g], block.elements, reinterpret_cast<A*>(out[g]) + block.first);
-        } else {
-            A sums[kDenseBins];
-            L::sum_each(partial[g], block.elements, sums);
-            for (index i = 0; i < block.elements; ++i)
-                store_value(job, sums[i], out[g] + (block.first + i) * job.out.x);
-        }
     }
 }
 
@@ -287,8 +219,8 @@ inline bool join_segment(const Block& block, Segment& segment) {
     return true;
 }
 
-/* The segment from where loads do not cross cache lines; with whole vectors of columns, where loading a part of one is slow
- * and the row is long enough. */
+/* The segment from where loads do not cross cache lines; with whole vectors of columns, where loading a part of one is
+ * slow and the row is long enough. */
 template <class A>
 inline Segment aligned(const Job& job, Segment segment) {
     const index end = segment.column + segment.columns;

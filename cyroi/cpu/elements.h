@@ -1,13 +1,14 @@
 /* Elements: the types in which maps and results are stored, and their conversion one by one.
  *
  * Decisions
- * a) A kernel computes in float, or in double where the maps are double: `Arithmetic<S>::Type`. Converting an element on
- *    load is exact for every type here, so storage never changes what is computed, only what was stored.
+ * a) A kernel computes in float, or in double where the maps are double: `Arithmetic<S>::Type`. Converting an element
+ *    on load is exact for every type here, so storage never changes what is computed, only what was stored.
  * b) The two 16-bit floats are structs around their bits: no compiler is asked for types of its own, and overloads tell
  *    them from each other and from uint16.
- * c) Storing rounds half to even, once. Integers saturate and take NaN as 0; floats overflow to infinity, and a NaN stays
- *    a (quiet) NaN. A double goes to 16 bits by way of a float rounded to odd, so that it is not rounded twice.
- * d) Everything is done with integers where subnormals are about: whoever sets the CPU to flush them cannot change it. */
+ * c) Storing rounds half to even, once. Integers saturate and take NaN as 0; floats overflow to infinity, and a NaN
+ *    stays a (quiet) NaN. A double goes to 16 bits by way of a float rounded to odd, so that it is not rounded twice.
+ * d) Everything is done with integers where subnormals are about: whoever sets the CPU to flush them cannot change it.
+ *    */
 #ifndef CYROI_CPU_ELEMENTS_H
 #define CYROI_CPU_ELEMENTS_H
 
@@ -52,7 +53,8 @@ inline To same_bits(From from) {
     return to;
 }
 
-/* --- from storage ---------------------------------------------------------------------------------------------------- */
+/* --- from storage ----------------------------------------------------------------------------------------------------
+ * */
 
 inline double value_of(double s) {
     return s;
@@ -86,7 +88,8 @@ inline float value_of(Float16 s) {
     return same_bits<float>(((rest << 13) + exponent) | quiet | sign);
 }
 
-/* --- to storage ------------------------------------------------------------------------------------------------------ */
+/* --- to storage ------------------------------------------------------------------------------------------------------
+ * */
 
 /* The float next to d that is d itself or has an odd last bit. */
 inline float rounded_to_odd(double d) {

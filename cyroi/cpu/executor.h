@@ -4,9 +4,10 @@
  *
  * It knows nothing of conventions: taps come from cyroi/plan.h. Three routes, one order of summation.
  *
- *   planes    innermost stride is x (NCHW): channel by channel. The output row of a box is cut into blocks of bins whose
- *             columns fit four vectors (blocks.h). The tap rows are combined with contiguous loads, in registers (rows.h) or
- *             into a buffer (buffer.h), and the bins are picked out of the combined row by permutations.
+ *   planes    innermost stride is x (NCHW): channel by channel. The output row of a box is cut into blocks of bins
+ *   whose
+ *             columns fit four vectors (blocks.h). The tap rows are combined with contiguous loads, in registers
+ *             (rows.h) or into a buffer (buffer.h), and the bins are picked out of the combined row by permutations.
  *   fused     innermost stride is c and channels are few (an NHWC image): the same, with the row seen as one run of
  *             elements, and a lane for each bin and channel.
  *   pixels    innermost stride is c and channels are many: vectors of channels, bin by bin (pixels.h).
@@ -22,10 +23,10 @@
  *    -0.0 included. Partial sums start with +0, so that lanes without a tap add nothing.
  * d) Loads never leave the row of the map that they read. Elements between two taps are loaded, and on the fused route
  *    what lies between two pixels (image[..., :3] of RGBA), but no bin uses them: NaN there reaches nothing.
- * e) S is the type of the maps' elements; computed with is Arithmetic<S>::Type; the type of the result's elements is looked
- *    up when lanes are stored, which costs a branch that never changes in a call, and not eight times the code.
- * f) A result that the caches cannot hold is formed in a stage that stays in L1, a few kB at a time, and goes to memory from
- *    there in whole lines, past the caches. An ordinary store would first read each line, and push the maps out.
+ * e) S is the type of the maps' elements; computed with is Arithmetic<S>::Type; the type of the result's elements is
+ *    looked up when lanes are stored, which costs a branch that never changes in a call, and not eight times the code.
+ * f) A result that the caches cannot hold is formed in a stage that stays in L1, a few kB at a time, and goes to memory
+ *    from there in whole lines, past the caches. An ordinary store would first read each line, and push the maps out.
  * g) Pointers and numbers only; no allocation, no Python. */
 #ifndef CYROI_CPU_EXECUTOR_H
 #define CYROI_CPU_EXECUTOR_H

@@ -1,7 +1,8 @@
 /* The kernels of one SIMD target as a table of functions, which its module hands to _core in a capsule.
  *
  * Everything here is compiled once per target into a module of its own, from the same source. Templates and inline
- * functions of different targets never meet in one linked object, so a linker cannot merge the code of one into another. */
+ * functions of different targets never meet in one linked object, so a linker cannot merge the code of one into
+ * another. */
 #ifndef CYROI_CPU_KERNELS_H
 #define CYROI_CPU_KERNELS_H
 

@@ -1,4 +1,5 @@
-/* Lanes: the vectors of one SIMD target. Intrinsics stand here and in the files of lanes/, one per target, and nowhere else.
+/* Lanes: the vectors of one SIMD target. Intrinsics stand here and in the files of lanes/, one per target, and nowhere
+ * else.
  *
  * `Lanes<A>` for A = float, double gives vectors of `count` elements, and
  *
@@ -9,13 +10,14 @@
  *     set, mul, add, fma  fma(a, b, c) = a * b + c, fused where the target has fused multiply-add, on every lane alike
  *     sum                 of all lanes, by halves
  *     sum_each            the same for the first n of eight vectors
- *     Bins, Few           sums of as many bins as Bins::count and Few::count say, a lane each. Their Places<R> say where each
+ *     Bins, Few           sums of as many bins as Bins::count and Few::count say, a lane each. Their Places<R> say
+ *     where each
  *                         lane finds an element in a row of R vectors, and multiply and add those elements
  *
  * permutes: the target has Bins; others pick elements from memory that stays in L1, and do not use them.
  * whole: loading a part of a vector costs much more than loading all of it.
- * kRegisters: how many vectors a kernel can hold; kRun: how many columns of a row, in vectors, are best combined at once;
- * kTogether: how many combined rows are best waited for before their bins are formed.
+ * kRegisters: how many vectors a kernel can hold; kRun: how many columns of a row, in vectors, are best combined at
+ * once; kTogether: how many combined rows are best waited for before their bins are formed.
  *
  * Decisions
  * a) The target is chosen by the compiler's own macros, because each target is a module compiled with its own flags
@@ -77,8 +79,8 @@ inline double fma_one(double a, double b, double c) {
 }
 #endif
 
-/* Reads the cache line at p. Not a prefetch instruction: CPUs drop those where the page is not in their tables, as those of
- * maps are not. */
+/* Reads the cache line at p. Not a prefetch instruction: CPUs drop those where the page is not in their tables, as
+ * those of maps are not. */
 inline void fetch(const void* p) {
     const volatile char* line = static_cast<const volatile char*>(p);
     (void)*line;

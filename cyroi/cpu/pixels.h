@@ -1,7 +1,8 @@
 /* The route pixels: one bin after the other, vectors of channels.
  *
- * Decision: the taps of a bin are looked at once, then its channels are run through, four vectors at a time. Bins of one or
- * two rows and columns, which is every bin of crop_and_resize, have loops of their own without a branch inside. */
+ * Decision: the taps of a bin are looked at once, then its channels are run through, four vectors at a time. Bins of
+ * one or two rows and columns, which is every bin of crop_and_resize, have loops of their own without a branch inside.
+ * */
 #ifndef CYROI_CPU_PIXELS_H
 #define CYROI_CPU_PIXELS_H
 

@@ -1,6 +1,7 @@
 /* The routes planes and fused, where the columns of a block of bins fit registers (blocks.h).
  *
- *   register_rows    for each output row, a few channels at a time: the tap rows are combined in registers, the bins picked
+ *   register_rows    for each output row, a few channels at a time: the tap rows are combined in registers, the bins
+ *   picked
  *                    out of them by permutations
  *   scattered_block  one bin whose few taps lie far apart, element by element
  *   empty_block      bins without a sample inside

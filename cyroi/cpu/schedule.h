@@ -8,10 +8,10 @@
  *    its planes stay in their caches, so a map comes from memory once however many boxes it has.
  * b) Boxes are visited in the order of their images (stable, so in the user's order within an image). The order, like
  *    the cuts, cannot change a result: every output element is computed by exactly one item from its own taps.
- * c) An item is as large as leaves kItemsPerThread of them for every thread, within bounds: far less than a slice of the
- *    call between two looks for signals, far more than its dispatch. So if there are channels enough, an item has all
- *    boxes of an image, and a plane is read by one thread only, into one cache. Costs are rough: one unit is about a
- *    nanosecond.
+ * c) An item is as large as leaves kItemsPerThread of them for every thread, within bounds: far less than a slice of
+ *    the call between two looks for signals, far more than its dispatch. So if there are channels enough, an item has
+ *    all boxes of an image, and a plane is read by one thread only, into one cache. Costs are rough: one unit is about
+ *    a nanosecond.
  * d) All arrays belong to the caller, who allocates them before the first result is written. */
 #ifndef CYROI_CPU_SCHEDULE_H
 #define CYROI_CPU_SCHEDULE_H

@@ -53,7 +53,8 @@ CYROI_INLINE void store_channels(const Job& job, index first, index n, typename 
     store_converted<A>(job, Layout{job.channels, 0, job.out.c, job.out_contiguous}, first, n, lanes, bin);
 }
 
-/* Copies n elements past the caches, but for the cache lines that they share with others. finish_streams() orders them. */
+/* Copies n elements past the caches, but for the cache lines that they share with others. finish_streams() orders them.
+ * */
 template <class A>
 inline void stream(const A* from, index n, A* to) {
     typedef Lanes<A> L;

@@ -1,7 +1,7 @@
 /* Sums over tap rows, and what one work item sees: the parts that all routes of the executor share.
  *
- * Decision: rows are summed in ascending order within blocks of kBlock taps, and the blocks' sums in ascending order. The
- * rounding error of n taps grows with kBlock + n / kBlock instead of n, and every route gets the same bits. */
+ * Decision: rows are summed in ascending order within blocks of kBlock taps, and the blocks' sums in ascending order.
+ * The rounding error of n taps grows with kBlock + n / kBlock instead of n, and every route gets the same bits. */
 #ifndef CYROI_CPU_SUMS_H
 #define CYROI_CPU_SUMS_H
 

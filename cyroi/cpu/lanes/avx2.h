@@ -1,7 +1,7 @@
 /* AVX2 with fused multiply-add and half-float conversion: 8 floats or 4 doubles, 16 registers. Included by lanes.h.
  *
- * Masked loads and stores are slow on many CPUs (a masked store takes 12 cycles on Zen 4), so whole vectors are loaded where
- * the row allows it, and parts are stored in pieces of 4, 2 and 1. */
+ * Masked loads and stores are slow on many CPUs (a masked store takes 12 cycles on Zen 4), so whole vectors are loaded
+ * where the row allows it, and parts are stored in pieces of 4, 2 and 1. */
 namespace cyroi {
 
 static const int kRegisters = 16, kTogether = 2, kRun = 8;

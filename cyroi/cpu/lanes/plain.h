@@ -1,5 +1,5 @@
-/* No intrinsics: vectors that the compiler cuts into the registers that it has (GCC and clang), or loops of fixed length.
- * Included by lanes.h. */
+/* No intrinsics: vectors that the compiler cuts into the registers that it has (GCC and clang), or loops of fixed
+ * length. Included by lanes.h. */
 namespace cyroi {
 
 static const int kRegisters = 16, kTogether = 4, kRun = 3;
