@@ -65,7 +65,8 @@ def crop_and_resize(
     Returns
     -------
     ndarray, shape (K, crop height, crop width, C) in the axis order of `layout`
-        Dtype of `image`, float32 if that is an integer type; no channel axis where a single `image` had none. `out` if that was given.
+        Dtype of `image`, float32 if that is an integer type; no channel axis where a single `image` had none.
+        `out` if that was given.
 
     Raises
     ------

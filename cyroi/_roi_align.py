@@ -102,8 +102,8 @@ def roi_align(
     that they have a part in. Boxes that are empty or reversed with ``aligned=True`` give 0 on the adaptive grid,
     and a point or flipped crop on a fixed one.
 
-    Values are computed in float64 if `input` is float64, else in float32, and rounded once, when they are
-    stored. Coordinates are computed in float64 if `input` or `boxes` is float64 (or `boxes` an integer type of more than 16
+    Values are computed in float64 if `input` is float64, else in float32, and rounded once, when they are stored.
+    Coordinates are computed in float64 if `input` or `boxes` is float64 (or `boxes` an integer type of more than 16
     bits), else in float32, in torchvision's order of operations, so that every discrete decision is torchvision's.
     The values are linear in `input`: the gradient of any function of the result is the same for every `input`.
 
