@@ -55,7 +55,7 @@ def result(
     out: object,
     inputs: Mapping[str, Sequence[object]],
 ) -> Array:
-    """A new array of `dtype`, or a view of `out` once that is known to be fit: shape, dtype, writable, apart from inputs.
+    """A new array of `dtype`, or a view of `out` once known to be fit: shape, dtype, writable, apart from `inputs`.
 
     `name` is the argument that determines the size of the result. The view is private and of base class: what a
     subclass or another thread does to `out` itself cannot move what was checked.
