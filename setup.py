@@ -113,12 +113,11 @@ def extension(name, **options):
     )
 
 
+MODULES = ["_core", "_host", "_quick", "_c_api", *(f"_{target}" for target in TARGETS)]
+
 setup(
     ext_modules=cythonize(
-        [
-            extension(f"cyroi.cpu.{name}")
-            for name in ("_core", "_host", "_quick", *(f"_{target}" for target in TARGETS))
-        ],
+        [extension(f"cyroi.cpu.{name}") for name in MODULES],
         compiler_directives=DIRECTIVES,
         build_dir="build/cython",
     ),

@@ -3,7 +3,7 @@
 # Needs the packages of the group "lint" in pyproject.toml: python -m pip install --group lint
 set -euo pipefail
 cd "$(dirname "$0")/.."
-headers=(cyroi/include/cyroi/*.h cyroi/cpu/*.h cyroi/cpu/lanes/*.h ci/bench/*.c)
+headers=(cyroi/include/cyroi/*.h cyroi/cpu/*.h cyroi/cpu/lanes/*.h ci/bench/*.c tests/c_api/*.c)
 if [ "${1:-}" = "--fix" ]; then
     ruff format .
     ruff check --fix .
@@ -11,6 +11,6 @@ if [ "${1:-}" = "--fix" ]; then
 fi
 ruff format --check .
 ruff check .
-cython-lint cyroi
+cython-lint cyroi tests/c_api
 clang-format --dry-run --Werror "${headers[@]}"
 mypy

@@ -36,13 +36,17 @@ install_packages() {
 install_python_packages() {
     [ -x "$root/venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$root/venv"
     "$root/venv/bin/python" -m pip install --quiet "setuptools>=77" "Cython>=3.1"
-    local packages=(numpy pytest hypothesis)
-    [ -d "$root/packages/x86_64" ] ||
-        "$root/venv/bin/python" -m pip install --quiet --target "$root/packages/x86_64" "${packages[@]}"
-    [ -d "$root/packages/aarch64" ] ||
-        "$root/venv/bin/python" -m pip install --quiet --target "$root/packages/aarch64" --only-binary=:all: \
+    local packages=(numpy pytest hypothesis ml_dtypes) ours=$root/packages/x86_64 theirs=$root/packages/aarch64
+    if [ ! -d "$ours/ml_dtypes" ]; then
+        rm -rf "$ours"
+        "$root/venv/bin/python" -m pip install --quiet --target "$ours" "${packages[@]}"
+    fi
+    if [ ! -d "$theirs/ml_dtypes" ]; then
+        rm -rf "$theirs"
+        "$root/venv/bin/python" -m pip install --quiet --target "$theirs" --only-binary=:all: \
             --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 \
             --python-version "$arm_python" --implementation cp "${packages[@]}"
+    fi
 }
 
 # Debian's Python for arm64 with all that it depends on, unpacked and not installed. apt resolves this in folders of its
@@ -61,20 +65,16 @@ make_sysroot() {
     mv "$sysroot.part" "$sysroot" # whole, or not at all
 }
 
-# Builds cyroi as it is shipped, except for:
-#   aarch64   the cross compiler, and the headers of the other Python before those of this one
-#   haswell   no use of register xmm4: qemu 7.2 reads the index of a gather as 0 where it is in that register
+# Builds cyroi as it is shipped; for aarch64 with the cross compiler, and the headers of the other Python before those of
+# this one.
 build() { # leg
     local flags=(CYROI_OPENMP=require)
-    case $1 in
-        aarch64)
-            local cross=aarch64-linux-gnu
-            flags+=(_PYTHON_HOST_PLATFORM=linux-aarch64 "CC=$cross-gcc" "CXX=$cross-g++"
-                "LDSHARED=$cross-g++ -shared" "LDCXXSHARED=$cross-g++ -shared"
-                "CPPFLAGS=-I$sysroot/usr/include/python$arm_python -idirafter $sysroot/usr/include")
-            ;;
-        haswell) flags+=(CFLAGS=-ffixed-xmm4 CXXFLAGS=-ffixed-xmm4) ;;
-    esac
+    if [ "$1" = aarch64 ]; then
+        local cross=aarch64-linux-gnu
+        flags+=(_PYTHON_HOST_PLATFORM=linux-aarch64 "CC=$cross-gcc" "CXX=$cross-g++"
+            "LDSHARED=$cross-g++ -shared" "LDCXXSHARED=$cross-g++ -shared"
+            "CPPFLAGS=-I$sysroot/usr/include/python$arm_python -idirafter $sysroot/usr/include")
+    fi
     rm -rf "${root:?}/$1"
     mkdir "$root/$1"
     env "${flags[@]}" "$root/venv/bin/python" setup.py -q build_ext --build-temp "$root/$1/temp" \

@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
 
 from typing import TYPE_CHECKING
 
-from ._config import show_config
+from ._config import get_include, show_config
 from ._crop_and_resize import crop_and_resize
 from ._roi_align import roi_align
 from ._version import __version__
@@ -26,13 +26,17 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import reference
 
-__all__ = ["__version__", "crop_and_resize", "reference", "roi_align", "show_config"]
+__all__ = ["__version__", "crop_and_resize", "get_include", "reference", "roi_align", "show_config"]
 
 
 def __getattr__(name: str) -> object:
-    """`cyroi.reference` is imported when it is first used: most programs never do."""
+    """What is imported when it is first used, because most programs never do."""
     if name == "reference":
         import cyroi.reference
 
         return cyroi.reference
+    if name == "__pyx_capi__":  # where cimport, numba and SciPy look for the functions in C
+        import cyroi.cpu._c_api
+
+        return cyroi.cpu._c_api.__pyx_capi__
     raise AttributeError(f"module 'cyroi' has no attribute {name!r}")

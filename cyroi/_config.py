@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -51,3 +52,23 @@ def show_config() -> Config:
         affinity=_threads.affinity(),
         cpu_quota=None if quota == float("inf") else quota,
     )
+
+
+def get_include() -> str:
+    """Folder of the headers, for the include path of a C or C++ compiler.
+
+    ``cyroi/c_api.h`` gives C and C++ the operators as plain functions; the other headers are the mathematics, as C++14
+    templates. Cython needs no folder for ``cimport cyroi``. Documented in ``docs/c_api.md``.
+
+    Returns
+    -------
+    str
+        Absolute path.
+
+    Examples
+    --------
+    >>> import os, cyroi
+    >>> "c_api.h" in os.listdir(os.path.join(cyroi.get_include(), "cyroi"))
+    True
+    """
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")

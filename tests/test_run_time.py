@@ -269,7 +269,7 @@ def test_nothing_allocates_raises_or_takes_the_gil_inside_a_parallel_region(tmp_
     assert len(regions) >= 2
     for region in regions:
         assert not FORBIDDEN.findall(region)
-    for header in [*(ROOT / "cyroi").rglob("*.h")]:
+    for header in {*(ROOT / "cyroi").rglob("*.h")} - {ROOT / "cyroi" / "include" / "cyroi" / "c_api.h"}:
         text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
         assert not FORBIDDEN.findall(text), header
 

@@ -26,7 +26,7 @@ crops = cyroi.roi_align(maps, [np.zeros((2, 4))], (7, 7), 0.25, 2, True, layout=
 height: int = crops.shape[2]
 faces = cyroi.crop_and_resize(maps[0, 0], [[0, 0, 1, 1]], None, (4, 4), "nearest", 1.0)
 slow = reference.oracle.roi_align(maps, np.zeros((2, 5)), 7)
-print(cyroi.show_config()["version"], cyroi.__version__, faces.mean(), slow.sum())
+print(cyroi.show_config()["version"], cyroi.__version__, cyroi.get_include(), faces.mean(), slow.sum())
 """
 WRONG = 'import cyroi\ncyroi.roi_align([[0]], [], output_size="big")\n'
 

@@ -247,7 +247,7 @@ cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& k
         x = 0
         while x < op.bins_x:
             op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, MAX_TILE)
-            job.out_data = out.data + y * out.strides[2] + x * out.strides[3]
+            job.out.data = out.data + y * out.strides[2] + x * out.strides[3]
             if x + y > 0 and interruptible and interrupted():
                 status = INTERRUPTED
             else:

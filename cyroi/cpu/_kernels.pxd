@@ -50,10 +50,12 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
         pass
     cdef cppclass Cut:
         index elements, table
+    cdef cppclass Output:
+        char* data
     cdef cppclass Job:
         index bins_y, bins_x, first_box
         int route
-        char* out_data
+        Output out
     cdef cppclass Schedule:
         index items
         double cost

@@ -13,7 +13,7 @@ b) Boxes and indices are copied first and the copy is checked, like everywhere.
 c) `out` must be contiguous and lie apart from the inputs in memory; anything closer needs the Python layer's eye.
 """
 from cpython.buffer cimport (
-    PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
 )
 from cpython.exc cimport PyErr_Clear
 from libc.stdlib cimport free, malloc
@@ -25,6 +25,10 @@ from ._kernels cimport (
 )
 
 import numpy as np
+
+cdef extern from "Python.h":
+    # Not Cython's declaration: a function without exceptions would print the error that it clears.
+    int get_buffer "PyObject_GetBuffer"(object, Py_buffer*, int) noexcept
 
 cdef object ndarray = np.ndarray, empty = np.empty
 cdef object FLOAT16 = np.dtype(np.float16), FLOAT32 = np.dtype(np.float32), FLOAT64 = np.dtype(np.float64)
@@ -58,7 +62,7 @@ cdef bint hold(Call* call, object array, Py_buffer* buffer, int flags) noexcept:
     """Whether `array` is an ndarray of base class whose buffer is held now."""
     if type(array) is not ndarray:
         return False
-    if PyObject_GetBuffer(array, buffer, PyBUF_STRIDES | PyBUF_FORMAT | flags) != 0:
+    if get_buffer(array, buffer, PyBUF_STRIDES | PyBUF_FORMAT | flags) != 0:
         PyErr_Clear()
         return False
     call.held += 1
@@ -128,11 +132,13 @@ cdef bint read_boxes(Call* call, int columns) noexcept:
 
 cdef bint read_indices(Call* call) noexcept:
     cdef const char* text = <const char*> call.indices.format
-    if text == NULL or text[1] != 0 or (text[0] != c'i' and text[0] != c'l' and text[0] != c'q'):
+    if call.indices.ndim != 1 or call.indices.shape[0] != call.count:  # before any stride: without axes there is none
+        return False
+    if text == NULL or text[0] == 0 or text[1] != 0 or (text[0] != c'i' and text[0] != c'l' and text[0] != c'q'):
         return False
     if <size_t> call.indices.buf % call.indices.itemsize or call.indices.strides[0] % call.indices.itemsize:
         return False
-    return call.indices.ndim == 1 and call.indices.shape[0] == call.count
+    return True
 
 
 cdef double coordinate(const Py_buffer& boxes, index k, int column) noexcept nogil:

@@ -29,24 +29,25 @@ static const index kPixelChannels = 256; /* channels of an NHWC map in one pass:
 
 /* How many channels share a pass over the boxes, so that their planes stay in a cache of so many bytes. */
 inline index planes_at_once(const Job& job, index cache) {
-    if (job.route == FUSED) return job.channels;
+    const bool staged = job.out.contiguous && !job.out.plain; /* by whole rows */
+    if (job.route == FUSED || (job.route == PIXELS && staged)) return job.channels;
     if (job.route == PIXELS) return smaller(job.channels, kPixelChannels);
     const index plane = larger<index>(1, job.rows * job.maps.y * element_size(job.maps_element));
     return smaller(job.channels, larger(kLeastPlanes, smaller(kMostPlanes, cache / 2 / plane)));
 }
 
 /* Whether results go past the caches, and how. */
-inline void describe_streams(const Array& out, index least, Job& job /* OUT */) {
+inline void describe_streams(const Array& out, index least, Job& job /* IN and OUT */) {
     const index size = element_size(out.element), bins = job.route == PLANES ? 1 : job.channels;
     const index row = out.shape[3] * bins * size, plane = row * out.shape[2];
     const bool whole = job.route != PLANES || out.strides[1] == plane; /* rows of a box follow each other */
     const index run = job.route != PLANES ? row : (whole ? plane * job.planes : row);
-    job.streams = job.out_plain && out.strides[2] == row && out.shape[0] * out.shape[1] * plane >= least;
+    job.out.streams = job.out.plain && out.strides[2] == row && out.shape[0] * out.shape[1] * plane >= least;
     const bool even = out.strides[0] % 64 == 0 && row % 64 == 0 && (job.route != PLANES || out.strides[1] % 64 == 0);
     const index phase = static_cast<index>(reinterpret_cast<size_t>(out.data) % 64);
-    job.direct = job.streams && job.route != PIXELS && even && phase % size == 0;
-    job.lead = (64 - phase) % 64 / size;
-    job.streams = job.streams && (job.direct || run >= kLeastRun);
+    job.out.direct = job.out.streams && job.route != PIXELS && even && phase % size == 0;
+    job.out.lead = (64 - phase) % 64 / size;
+    job.out.streams = job.out.streams && (job.out.direct || run >= kLeastRun);
 }
 
 /* Strides, route (executor.h) and what follows from them; false if no stride of the maps is one element.
@@ -56,11 +57,19 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
     const index size = element_size(maps.element);
     job.maps = Strides{maps.strides[0] / size, maps.strides[1] / size, maps.strides[2] / size,
                        maps.shape[3] > 1 ? maps.strides[3] / size : 1};
-    job.out = Strides{out.strides[0], out.strides[1], out.strides[2], out.strides[3]};
+    job.out = Output{out.data,
+                     out.strides[0],
+                     out.strides[1],
+                     out.strides[2],
+                     out.strides[3],
+                     out.element,
+                     false,
+                     false,
+                     false,
+                     false,
+                     0};
     job.map_data = maps.data;
-    job.out_data = out.data;
     job.maps_element = maps.element;
-    job.out_element = out.element;
     job.channels = maps.shape[1];
     job.fill = fill;
     if (job.maps.x == 1) {
@@ -77,11 +86,11 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
     const index stored = element_size(out.element);
     const bool together = out.strides[1] == stored || job.channels == 1;
     if (job.route == PIXELS) {
-        job.out_contiguous = together;
+        job.out.contiguous = together;
     } else {
-        job.out_contiguous = job.out.x == job.row_channels * stored && (job.row_channels == 1 || together);
+        job.out.contiguous = job.out.x == job.row_channels * stored && (job.row_channels == 1 || together);
     }
-    job.out_plain = job.out_contiguous && out.element == (maps.element == FLOAT64 ? FLOAT64 : FLOAT32);
+    job.out.plain = job.out.contiguous && out.element == (maps.element == FLOAT64 ? FLOAT64 : FLOAT32);
     job.planes = planes_at_once(job, cache.own);
     describe_streams(out, cache.result, job);
     return true;

@@ -15,7 +15,7 @@
  * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane,
  *    so they should leave room in the cache.
  * e) On the fused route an element is a bin and a channel. A block may end between the channels of a bin, on targets
- *    with permutations, so that it fills a vector; where results go to memory past the caches (Job::direct), so that it
+ *    with permutations, so that it fills a vector; where results go to memory past the caches (Output::direct), so that it
  *    ends where a cache line does.
  * f) A box is buffered (buffer.h) where a bin is dense, where an output row takes many blocks, so that no column is
  *    combined twice, and on targets without permutations. */
@@ -107,8 +107,8 @@ inline bool is_dense(const TapList<A>& x) {
 template <class A>
 inline index most_elements(const Job& job, index first) {
     const index lanes = Lanes<A>::count;
-    if (!job.direct || !Lanes<A>::permutes) return lanes;
-    return lanes - ((first - job.lead) % lanes + lanes) % lanes;
+    if (!job.out.direct || !Lanes<A>::permutes) return lanes;
+    return lanes - ((first - job.out.lead) % lanes + lanes) % lanes;
 }
 
 /* The block that begins with element `first`, of elements for whose bins tables have room; it may have none. */

@@ -68,7 +68,7 @@ struct BufferedOf {
             CYROI_UNROLL for (int r = 0; r < R; ++r) row[g][r] = L::load(rows[g] + r * L::count);
         }
         pick_bins<B, R, G>(tables_of<A>(part.job, part.k, block), block.slots, part.fill(), row, sum);
-        CYROI_UNROLL for (int g = 0; g < G; ++g) store_bins<B, A>(part.job, block, sum[g], out[g]);
+        CYROI_UNROLL for (int g = 0; g < G; ++g) store_bins<B, A>(part, block, sum[g], out[g]);
     }
     template <class B, int G, class S, class A>
     static void with(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
@@ -105,12 +105,12 @@ struct BufferedOf<false> {
                         value[g] = s == 0 ? x.weight[s] * rows[g][at] : fma_one(x.weight[s], rows[g][at], value[g]);
                     }
                 }
-                const index offset = q * job.out.x + channel * job.out.c;
+                const index offset = q * part.out.x + channel * part.out.c;
                 CYROI_UNROLL for (int g = 0; g < G; ++g) {
-                    if (job.out_plain) {
+                    if (part.out.plain) {
                         *reinterpret_cast<A*>(out[g] + offset) = value[g];
                     } else {
-                        store_value(job, value[g], out[g] + offset);
+                        store_value(part.out, value[g], out[g] + offset);
                     }
                 }
             }
@@ -198,7 +198,7 @@ inline void long_bin(const Part<S>& part, const Block& block) {
             } else if (y.count > 0) {
                 value = scattered_element(map - block.column, job.maps.y, job.maps.x, y, x);
             }
-            store_value(job, value, part.row(c, p) + q * job.out.x);
+            store_value(part.out, value, part.row(c, p) + q * part.out.x);
         }
     }
 }

@@ -37,8 +37,8 @@ inline void spread_bin(const Part<S>& part, const Block& block, const A* row, ch
     const Job& job = part.job;
     const index q = block.first / job.row_channels;
     for (index channel = 0; channel < job.row_channels; ++channel) {
-        store_value(job, spread_element(row + channel, job.maps.x, part.x[q]),
-                    out + q * job.out.x + channel * job.out.c);
+        store_value(part.out, spread_element(row + channel, job.maps.x, part.x[q]),
+                    out + q * part.out.x + channel * part.out.c);
     }
 }
 
@@ -70,13 +70,13 @@ CYROI_INLINE void dense_bins(const Part<S>& part, const Block& block, const A* c
     }
     for (int g = 0; g < G; ++g) {
         for (index i = block.elements; i < kDenseBins; ++i) partial[g][i] = L::set(0);
-        if (job.out_plain) {
+        if (part.out.plain) {
             L::sum_each(partial[g], block.elements, reinterpret_cast<A*>(out[g]) + block.first);
         } else {
             A sums[kDenseBins];
             L::sum_each(partial[g], block.elements, sums);
             for (index i = 0; i < block.elements; ++i)
-                store_value(job, sums[i], out[g] + (block.first + i) * job.out.x);
+                store_value(part.out, sums[i], out[g] + (block.first + i) * part.out.x);
         }
     }
 }

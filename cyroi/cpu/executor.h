@@ -23,7 +23,8 @@
  *    -0.0 included. Partial sums start with +0, so that lanes without a tap add nothing.
  * d) Loads never leave the row of the map that they read. Elements between two taps are loaded, and on the fused route
  *    what lies between two pixels (image[..., :3] of RGBA), but no bin uses them: NaN there reaches nothing.
- * e) S is the type of the maps' elements; computed with is Arithmetic<S>::Type; the type of the result's elements is
+ * e) S is the type of the maps' elements; computed with is Arithmetic<S>::Type. A result of another type is formed in a
+ *    stage that stays in L1 and converted from there, a few kB at a time; where its elements lie apart, the type is
  *    looked up when lanes are stored, which costs a branch that never changes in a call, and not eight times the code.
  * f) A result that the caches cannot hold is formed in a stage that stays in L1, a few kB at a time, and goes to memory
  *    from there in whole lines, past the caches. An ordinary store would first read each line, and push the maps out.
@@ -59,28 +60,49 @@ inline void run_part(const Part<S>& part) {
     part.job.route == PIXELS ? pixel_bins(part) : box_blocks(part);
 }
 
-/* The part by way of `stage`, room for kStage elements, from where whole cache lines go to memory. */
+/* Elements of the stage to where they belong: as another type, or past the caches. */
+template <class A>
+inline void unstage(const A* stage, index n, const Output& out, char* to) {
+    out.plain ? stream(stage, n, reinterpret_cast<A*>(to)) : with_element(out.element, Convert<A>{stage, n, to});
+}
+
+/* The part by way of `stage`, room for kStage elements. */
 template <class S, class A>
 inline void stage_part(const Part<S>& part, A* stage) {
     const Job& job = part.job;
-    const index row = job.bins_x * (job.route == PLANES ? 1 : part.channels);
+    const index row = job.bins_x * (job.route == PLANES ? 1 : part.channels), size = static_cast<index>(sizeof(A));
     const index runs = job.route == PLANES ? part.channels : 1; /* the rest of a row is one run of elements */
+    const index stored = element_size(part.out.element);
     index most = kStage / (row * runs);
     if (most > kTogether) most -= most % kTogether;
-    if (most == 0 || (job.route != PLANES && part.channels != job.channels)) return run_part(part);
+    const bool apart = job.route == PIXELS && (part.channels != job.channels || part.out.x != part.channels * stored);
+    if (most == 0 || apart) return run_part(part);
     for (index p = part.p0; p < part.p1; p += most) {
-        const index n = smaller(most, part.p1 - p) * row, size = static_cast<index>(sizeof(A));
         Part<S> staged = part;
         staged.p0 = p;
         staged.p1 = smaller(part.p1, p + most);
-        staged.out = reinterpret_cast<char*>(stage);
-        staged.out_y = row * size;
-        if (job.route == PLANES) staged.out_c = n * size;
+        const index n = (staged.p1 - p) * row;
+        const index x = size * (job.route == PLANES ? 1 : part.channels);
+        staged.out = Output{reinterpret_cast<char*>(stage),
+                            0,
+                            job.route == PLANES ? n * size : size,
+                            row * size,
+                            x,
+                            sizeof(A) == 8 ? FLOAT64 : FLOAT32,
+                            true,
+                            true,
+                            false,
+                            false,
+                            0};
         run_part(staged);
-        if (part.out_c == n * size) {
-            stream(stage, n * runs, reinterpret_cast<A*>(part.row(0, p)));
+        if (part.out.y != row * stored) { /* rows apart */
+            for (index i = 0; i < runs * (n / row); ++i) {
+                unstage(stage + i * row, row, part.out, part.row(i / (n / row), p + i % (n / row)));
+            }
+        } else if (part.out.c == n * stored) {
+            unstage(stage, n * runs, part.out, part.row(0, p));
         } else {
-            for (index c = 0; c < runs; ++c) stream(stage + c * n, n, reinterpret_cast<A*>(part.row(c, p)));
+            for (index c = 0; c < runs; ++c) unstage(stage + c * n, n, part.out, part.row(c, p));
         }
     }
 }
@@ -90,21 +112,14 @@ template <class S>
 inline void run_box(const Job& job, index k, index c0, index c1, index p0, index p1) {
     typedef typename Arithmetic<S>::Type A;
     const BoxPlan& box = job.boxes[k];
-    const Part<S> part = {job,
-                          k,
-                          y_bins<A>(job, k),
-                          x_bins<A>(job, k),
-                          c1 - c0,
-                          p0,
-                          p1,
-                          static_cast<const S*>(job.map_data) + box.image * job.maps.n + c0 * job.maps.c,
-                          job.out_data + (job.first_box + k) * job.out.n + c0 * job.out.c + p0 * job.out.y,
-                          job.out.c,
-                          job.out.y};
-    if (!Lanes<A>::streams || !job.streams || job.direct) return run_part(part);
+    const S* map = static_cast<const S*>(job.map_data) + box.image * job.maps.n + c0 * job.maps.c;
+    Part<S> part = {job, k, y_bins<A>(job, k), x_bins<A>(job, k), c1 - c0, p0, p1, map, job.out};
+    part.out.data += (job.first_box + k) * job.out.n + c0 * job.out.c + p0 * job.out.y;
+    const bool streams = Lanes<A>::streams && job.out.streams && !job.out.direct;
+    if (!streams && (job.out.plain || !job.out.contiguous)) return run_part(part);
     alignas(64) A stage[kStage + 64 / sizeof(A)];
-    stage_part(part,
-               stage + reinterpret_cast<size_t>(part.out) % 64 / sizeof(A)); /* as far from a line as the output */
+    const size_t phase = reinterpret_cast<size_t>(part.out.data) % 64 / sizeof(A);
+    stage_part(part, stage + (streams ? phase : 0)); /* as far from a line as the output */
 }
 
 }  // namespace cyroi

@@ -9,9 +9,21 @@ namespace cyroi {
 enum Route { PLANES = 0, FUSED = 1, PIXELS = 2 }; /* see executor.h */
 enum { MAX_FUSED_CHANNELS = 4 };                  /* the channels of a bin share a block, so a vector must hold them */
 
-/* Strides of a four-dimensional array; may be negative. n: images of the maps, boxes of the output. */
+/* Strides of maps: images, channels, rows, columns. They may be negative. */
 struct Strides {
     index n, c, y, x;
+};
+
+/* Where results are stored, and how. */
+struct Output {
+    char* data;       /* OUT: boxes, channels, bins_y, bins_x */
+    index n, c, y, x; /* bytes from a box, a channel, a row, a bin to the next */
+    int element;      /* see elements.h */
+    bool contiguous;  /* elements of a row follow each other */
+    bool plain;       /* ... and are of the type that is computed with */
+    bool streams;     /* ... and go past the caches, see executor.h */
+    bool direct;      /* ... from registers: cache lines begin at the same element of every row */
+    index lead;       /* ... which is this one */
 };
 
 /* A run of bins of one output row, see blocks.h. */
@@ -35,7 +47,7 @@ struct Cut {
 /* Everything that is the same for all work items of one call. */
 struct Job {
     Strides maps; /* in elements */
-    Strides out;  /* in bytes */
+    Output out;
     index channels;
     index row_channels; /* that one row of the maps holds: 1, or all of them on the fused route */
     index rows;         /* of a map */
@@ -44,23 +56,17 @@ struct Job {
     index planes; /* channels that share a pass over the boxes */
     double fill;  /* value of a bin that has no sample inside */
     int route;
-    int maps_element, out_element; /* see elements.h */
-    bool out_contiguous;           /* elements of an output row follow each other */
-    bool out_plain;                /* ... and are of the type that is computed with */
-    bool streams;                  /* ... and results go past the caches, see executor.h */
-    bool direct;                   /* ... from registers: cache lines begin at the same element of every row */
-    index lead;                    /* ... which is this one */
-    index first_box;               /* of the chunk, in the output */
-    const void* map_data;          /* IN: images, channels, rows, columns */
-    char* out_data;                /* OUT: boxes, channels, bins_y, bins_x */
-    const BoxPlan* boxes;          /* IN: of the chunk */
-    const int* ends;               /* IN: bins_y + bins_x of them per box */
-    const int* pixels;             /* IN: taps */
-    const void* weights;           /* IN: taps, of the type that is computed with, like all weights */
-    const Cut* cuts;               /* IN: of each box */
-    const Block* blocks;           /* IN: block_capacity() of them per box */
-    const void* at;                /* IN: tables of the blocks, places as wide as weights */
-    const void* slot_weights;      /* IN: tables of the blocks */
+    int maps_element;         /* see elements.h */
+    index first_box;          /* of the chunk, in the output */
+    const void* map_data;     /* IN: images, channels, rows, columns */
+    const BoxPlan* boxes;     /* IN: of the chunk */
+    const int* ends;          /* IN: bins_y + bins_x of them per box */
+    const int* pixels;        /* IN: taps */
+    const void* weights;      /* IN: taps, of the type that is computed with, like all weights */
+    const Cut* cuts;          /* IN: of each box */
+    const Block* blocks;      /* IN: block_capacity() of them per box */
+    const void* at;           /* IN: tables of the blocks, places as wide as weights */
+    const void* slot_weights; /* IN: tables of the blocks */
 };
 
 /* `count` taps, read only. */

@@ -51,7 +51,7 @@ inline void run_item(const Job& job, const Schedule& s, index item) {
             run_box<S>(job, s.order[i], c, smaller(c1, c + job.planes), span.p0, span.p1);
         }
     }
-    if (job.streams) finish_streams();
+    if (job.out.streams) finish_streams();
 }
 
 template <class S>

@@ -37,6 +37,11 @@
 #elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))
 #define CYROI_AVX2 1
 #include <immintrin.h>
+#elif (defined(__aarch64__) && !defined(__AARCH64EB__)) || defined(_M_ARM64) /* bytes are looked up by their number */
+#define CYROI_NEON 1
+#include <arm_neon.h>
+
+#include <cmath>
 #endif
 
 /* Vectors in arrays stay in registers only if the loops over them are unrolled entirely. */
@@ -76,6 +81,15 @@ inline float fma_one(float a, float b, float c) {
 template <>
 inline double fma_one(double a, double b, double c) {
     return _mm_cvtsd_f64(_mm_fmadd_sd(_mm_set_sd(a), _mm_set_sd(b), _mm_set_sd(c)));
+}
+#elif defined(CYROI_NEON)
+template <>
+inline float fma_one(float a, float b, float c) {
+    return std::fma(a, b, c);
+}
+template <>
+inline double fma_one(double a, double b, double c) {
+    return std::fma(a, b, c);
 }
 #endif
 
@@ -145,6 +159,8 @@ struct StoreOneByOne {
 #include "lanes/avx512.h"
 #elif defined(CYROI_AVX2)
 #include "lanes/avx2.h"
+#elif defined(CYROI_NEON)
+#include "lanes/neon.h"
 #else
 #include "lanes/plain.h"
 #endif

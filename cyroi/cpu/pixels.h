@@ -96,15 +96,15 @@ CYROI_KERNEL void small_bin(const Part<S>& part, const TapList<typename Arithmet
     const index lanes = L::count, channels = part.channels;
     const SmallBin<Y, X, S> bin(part.map, part.job.maps, y, x);
     index c = smaller(head, channels);
-    if (c > 0) store_channels<A>(part.job, 0, c, bin.template channels<true>(0, c), out);
-    if (part.job.out_plain) {
+    if (c > 0) store_channels<A>(part, 0, c, bin.template channels<true>(0, c), out);
+    if (part.out.plain) {
         A* to = reinterpret_cast<A*>(out);
         for (; c + lanes <= channels; c += lanes) L::store(to + c, bin.template channels<false>(c, lanes));
     }
     for (; c + lanes <= channels; c += lanes) {
-        store_channels<A>(part.job, c, lanes, bin.template channels<false>(c, lanes), out);
+        store_channels<A>(part, c, lanes, bin.template channels<false>(c, lanes), out);
     }
-    if (c < channels) store_channels<A>(part.job, c, channels - c, bin.template channels<true>(c, channels - c), out);
+    if (c < channels) store_channels<A>(part, c, channels - c, bin.template channels<true>(c, channels - c), out);
 }
 
 template <int R, class S, class A>
@@ -115,7 +115,7 @@ inline void large_bin_channels(const Part<S>& part, const TapList<A>& y, const T
     const index tail = n - (R - 1) * L::count;
     sum_bin<R>(part.map + c, part.job.maps, y, x, tail, sum);
     CYROI_UNROLL for (int r = 0; r < R; ++r) {
-        store_channels<A>(part.job, c + r * L::count, r == R - 1 ? tail : L::count, sum[r], out);
+        store_channels<A>(part, c + r * L::count, r == R - 1 ? tail : L::count, sum[r], out);
     }
 }
 
@@ -134,7 +134,7 @@ inline void empty_bin(const Part<S>& part, char* out) {
     typedef typename Arithmetic<S>::Type A;
     const typename Lanes<A>::Vector fill = Lanes<A>::set(part.fill());
     for (index c = 0; c < part.channels; c += Lanes<A>::count) {
-        store_channels<A>(part.job, c, smaller<index>(Lanes<A>::count, part.channels - c), fill, out);
+        store_channels<A>(part, c, smaller<index>(Lanes<A>::count, part.channels - c), fill, out);
     }
 }
 
@@ -145,7 +145,7 @@ inline void pixel_bins(const Part<S>& part) {
     for (index p = part.p0; p < part.p1; ++p) {
         const TapList<A> y = part.y[p];
         char* out = part.row(0, p);
-        for (index q = 0; q < part.job.bins_x; ++q, out += part.job.out.x) {
+        for (index q = 0; q < part.job.bins_x; ++q, out += part.out.x) {
             const TapList<A> x = part.x[q];
             if (x.count == 0 || y.count == 0) {
                 empty_bin(part, out);

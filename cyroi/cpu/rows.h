@@ -37,12 +37,12 @@ CYROI_INLINE void pick_bins(const Tables<A>& tables, int slots, A fill, const ty
 }
 
 /* Writes the bins of a block to an output row. */
-template <class B, class A>
-CYROI_INLINE void store_bins(const Job& job, const Block& block, typename B::Vector sum, char* row) {
+template <class B, class A, class S>
+CYROI_INLINE void store_bins(const Part<S>& part, const Block& block, typename B::Vector sum, char* row) {
     A* to = reinterpret_cast<A*>(row) + block.first;
-    if (job.direct && block.elements == Lanes<A>::count) return B::stream(to, sum);
-    if (job.out_plain) return B::store_part(to, sum, block.elements);
-    store_elements<A>(job, block.first, block.elements, B::lanes(sum), row);
+    if (part.out.direct && block.elements == Lanes<A>::count) return B::stream(to, sum);
+    if (part.out.plain) return B::store_part(to, sum, block.elements);
+    store_elements<A>(part, block.first, block.elements, B::lanes(sum), row);
 }
 
 /* One output row of a block, for G channels from c on. */
@@ -62,7 +62,7 @@ CYROI_INLINE void register_row(const Part<S>& part, const Block& block, const Ta
         CYROI_UNROLL for (int g = 0; g < G; ++g) sum[g] = B::set(part.fill());
     }
     char* out = part.row(c, p);
-    CYROI_UNROLL for (int g = 0; g < G; ++g) store_bins<B, A>(job, block, sum[g], out + g * part.out_c);
+    CYROI_UNROLL for (int g = 0; g < G; ++g) store_bins<B, A>(part, block, sum[g], out + g * part.out.c);
 }
 
 /* Channels [c, part.channels) of an output row: G at a time, then half as many, down to one. */
@@ -140,7 +140,7 @@ inline void scattered_block(const Part<S>& part, const Block& block) {
             const TapList<A> y = part.y[p];
             const S* map = part.map + c * job.maps.c;
             const A value = y.count > 0 ? scattered_element(map, job.maps.y, job.maps.x, y, x) : part.fill();
-            store_value(job, value, part.row(c, p) + q * job.out.x);
+            store_value(part.out, value, part.row(c, p) + q * part.out.x);
         }
     }
 }
@@ -152,7 +152,7 @@ inline void fill_elements(const Part<S>& part, index first, index last, char* ro
     typedef Lanes<A> L;
     const typename L::Vector fill = L::set(part.fill());
     for (index e = first; e < last; e += L::count) {
-        store_elements<A>(part.job, e, smaller<index>(L::count, last - e), fill, row);
+        store_elements<A>(part, e, smaller<index>(L::count, last - e), fill, row);
     }
 }
 

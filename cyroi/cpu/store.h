@@ -2,8 +2,7 @@
 #ifndef CYROI_CPU_STORE_H
 #define CYROI_CPU_STORE_H
 
-#include "job.h"
-#include "lanes.h"
+#include "sums.h"
 
 namespace cyroi {
 
@@ -34,24 +33,46 @@ struct StoreConverted {
 
 /* Lanes by value: they stay in a register where this is not called. */
 template <class A>
-CYROI_KERNEL void store_converted(const Job& job, const Layout& layout, index first, index n,
+CYROI_KERNEL void store_converted(int element, const Layout& layout, index first, index n,
                                   typename Lanes<A>::Vector lanes, char* row) {
-    with_element(job.out_element, StoreConverted<A>{layout, first, n, lanes, row});
+    with_element(element, StoreConverted<A>{layout, first, n, lanes, row});
 }
 
 /* Writes the first n lanes to elements [first, first + n) of an output row of bins. */
-template <class A>
-CYROI_INLINE void store_elements(const Job& job, index first, index n, typename Lanes<A>::Vector lanes, char* row) {
-    if (job.out_plain) return Lanes<A>::store_part(reinterpret_cast<A*>(row) + first, lanes, n);
-    store_converted<A>(job, Layout{job.row_channels, job.out.x, job.out.c, job.out_contiguous}, first, n, lanes, row);
+template <class A, class S>
+CYROI_INLINE void store_elements(const Part<S>& part, index first, index n, typename Lanes<A>::Vector lanes,
+                                 char* row) {
+    const Output& out = part.out;
+    if (out.plain) return Lanes<A>::store_part(reinterpret_cast<A*>(row) + first, lanes, n);
+    const Layout layout = {part.job.row_channels, out.x, out.c, out.contiguous};
+    store_converted<A>(out.element, layout, first, n, lanes, row);
 }
 
 /* Writes the first n lanes to channels [first, first + n) of one bin. */
-template <class A>
-CYROI_INLINE void store_channels(const Job& job, index first, index n, typename Lanes<A>::Vector lanes, char* bin) {
-    if (job.out_plain) return Lanes<A>::store_part(reinterpret_cast<A*>(bin) + first, lanes, n);
-    store_converted<A>(job, Layout{job.channels, 0, job.out.c, job.out_contiguous}, first, n, lanes, bin);
+template <class A, class S>
+CYROI_INLINE void store_channels(const Part<S>& part, index first, index n, typename Lanes<A>::Vector lanes,
+                                 char* bin) {
+    const Output& out = part.out;
+    if (out.plain) return Lanes<A>::store_part(reinterpret_cast<A*>(bin) + first, lanes, n);
+    store_converted<A>(out.element, Layout{part.job.channels, 0, out.c, out.contiguous}, first, n, lanes, bin);
 }
+
+/* Copies n elements to where they are stored as another type. */
+template <class A>
+struct Convert {
+    const A* from;
+    index n;
+    char* to;
+
+    template <class O>
+    void operator()(O) const {
+        typedef Lanes<A> L;
+        O* elements = reinterpret_cast<O*>(to);
+        index i = 0;
+        for (; i + L::count <= n; i += L::count) L::store_part(elements + i, L::load(from + i), L::count);
+        if (i < n) L::store_part(elements + i, L::load_part(from + i, n - i), n - i);
+    }
+};
 
 /* Copies n elements past the caches, but for the cache lines that they share with others. finish_streams() orders them.
  * */
@@ -85,8 +106,8 @@ struct StoreValue {
 };
 
 template <class A>
-inline void store_value(const Job& job, A value, char* at) {
-    with_element(job.out_element, StoreValue<A>{value, at});
+inline void store_value(const Output& out, A value, char* at) {
+    with_element(out.element, StoreValue<A>{value, at});
 }
 
 }  // namespace cyroi

@@ -79,12 +79,11 @@ struct Part {
     Bins<A> y, x;
     index channels;
     index p0, p1;
-    const S* map;       /* IN: first channel, pixel (0, 0) */
-    char* out;          /* OUT: first channel, row p0 */
-    index out_c, out_y; /* bytes from a channel to the next, from a row to the next */
+    const S* map; /* IN: first channel, pixel (0, 0) */
+    Output out;   /* OUT: from the first channel and row p0 on */
 
     A fill() const { return static_cast<A>(job.fill); }
-    char* row(index c, index p) const { return out + c * out_c + (p - p0) * out_y; }
+    char* row(index c, index p) const { return out.data + c * out.c + (p - p0) * out.y; }
 };
 
 }  // namespace cyroi

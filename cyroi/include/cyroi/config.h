@@ -1,8 +1,8 @@
 /* What every cyroi header shares.
  *
- * The headers in this folder are the mathematics of the library and nothing else. They are included by the CPU
- * kernels and by CUDA code (nvcc, NVRTC), so they include nothing of the standard library, allocate nothing, hold no
- * static data and know nothing of Python, NumPy or OpenMP. */
+ * The headers in this folder, c_api.h apart, are the mathematics of the library and nothing else. They are included by
+ * the CPU kernels and by CUDA code (nvcc, NVRTC), so they include nothing of the standard library, allocate nothing,
+ * hold no static data and know nothing of Python, NumPy or OpenMP. */
 #ifndef CYROI_CONFIG_H
 #define CYROI_CONFIG_H
 
