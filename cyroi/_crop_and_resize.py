@@ -50,8 +50,8 @@ def crop_and_resize(
     method : {"bilinear", "nearest"}
         Interpolation.
     extrapolation_value : float, default 0.0
-        Value of samples outside the image. Taken as it is, rounded to the result's dtype: NaN and infinity are
-        allowed, and a number beyond the range of float32 becomes infinite.
+        Value of samples outside the image. Taken as it is, NaN and infinity included: rounded to the type that is
+        computed with, in which a number beyond the range of float32 is infinite, then to the result's dtype.
     layout : {"NHWC", "NCHW"}
         Axis order of `image` and of the result.
     out : ndarray, optional
