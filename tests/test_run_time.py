@@ -89,6 +89,13 @@ def test_the_default_follows_the_environment(environment, expected):
     assert int(out) == min(expected, _threads.most())
 
 
+def test_threadpoolctl_sees_and_limits_the_threads():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    assert "openmp" in {pool["user_api"] for pool in threadpoolctl.threadpool_info()}
+    with threadpoolctl.threadpool_limits(1, user_api="openmp"):
+        assert cyroi.show_config()["num_threads"] == 1
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "abc", "1.5"])
 def test_nonsense_in_the_environment_is_ignored_with_a_warning(value):
     code = "import warnings\nwith warnings.catch_warnings(record=True) as w:\n  warnings.simplefilter('always')\n"

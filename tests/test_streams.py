@@ -40,6 +40,22 @@ def test_a_result_past_the_caches_has_the_same_bits(operator, caches, dtype, lay
     assert_same_bits(result, expected)
 
 
+@pytest.mark.parametrize("stored", [np.float16, np.uint8, np.float64])
+@pytest.mark.parametrize("channels", [1, 3, 16])
+@pytest.mark.parametrize("size", [(14, 14), (40, 48), (40, 51)])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_result_of_another_type_past_the_caches_has_the_same_bits(operator, caches, layout, size, channels, stored):
+    call = operator.call(np.random.default_rng(8), layout=layout, shape=(2, channels, 21, 40), boxes=6)
+    call[operator.size] = size
+    call[operator.maps] = call[operator.maps] * 50 + 100
+    shape = operator.function(**call).shape
+    usual, out = np.empty(shape, stored), np.empty(shape, stored)
+    caches(1 << 20, 1 << 40)
+    operator.function(**call, out=usual)
+    caches(1 << 20, 1)
+    assert_same_bits(operator.function(**call, out=out), usual)
+
+
 @pytest.mark.parametrize("offset", range(0, 17, 3))
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", [(14, 14), (6, 32)])

@@ -42,10 +42,10 @@ inline void describe_streams(const Array& out, index least, Job& job /* IN and O
     const index row = out.shape[3] * bins * size, plane = row * out.shape[2];
     const bool whole = job.route != PLANES || out.strides[1] == plane; /* rows of a box follow each other */
     const index run = job.route != PLANES ? row : (whole ? plane * job.planes : row);
-    job.out.streams = job.out.plain && out.strides[2] == row && out.shape[0] * out.shape[1] * plane >= least;
+    job.out.streams = job.out.contiguous && out.strides[2] == row && out.shape[0] * out.shape[1] * plane >= least;
     const bool even = out.strides[0] % 64 == 0 && row % 64 == 0 && (job.route != PLANES || out.strides[1] % 64 == 0);
     const index phase = static_cast<index>(reinterpret_cast<size_t>(out.data) % 64);
-    job.out.direct = job.out.streams && job.route != PIXELS && even && phase % size == 0;
+    job.out.direct = job.out.streams && job.out.plain && job.route != PIXELS && even && phase % size == 0;
     job.out.lead = (64 - phase) % 64 / size;
     job.out.streams = job.out.streams && (job.out.direct || run >= kLeastRun);
 }

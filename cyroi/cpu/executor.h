@@ -60,10 +60,23 @@ inline void run_part(const Part<S>& part) {
     part.job.route == PIXELS ? pixel_bins(part) : box_blocks(part);
 }
 
-/* Elements of the stage to where they belong: as another type, or past the caches. */
+/* A stage, beginning as far from a cache line as `to`. */
+template <class T, int count>
+struct Stage {
+    alignas(64) T memory[count + 64 / sizeof(T)];
+
+    T* like(const char* to) { return memory + reinterpret_cast<size_t>(to) % 64 / sizeof(T); }
+};
+
+/* Elements of the stage to where they belong: as another type, past the caches, or both. */
 template <class A>
 inline void unstage(const A* stage, index n, const Output& out, char* to) {
-    out.plain ? stream(stage, n, reinterpret_cast<A*>(to)) : with_element(out.element, Convert<A>{stage, n, to});
+    const index size = n * element_size(out.element);
+    if (out.plain) return stream(reinterpret_cast<const char*>(stage), size, to);
+    if (!Lanes<A>::streams || !out.streams) return with_element(out.element, Convert<A>{stage, n, to});
+    Stage<char, kStage * 8> converted;
+    with_element(out.element, Convert<A>{stage, n, converted.like(to)});
+    stream(converted.like(to), size, to);
 }
 
 /* The part by way of `stage`, room for kStage elements. */
@@ -117,9 +130,8 @@ inline void run_box(const Job& job, index k, index c0, index c1, index p0, index
     part.out.data += (job.first_box + k) * job.out.n + c0 * job.out.c + p0 * job.out.y;
     const bool streams = Lanes<A>::streams && job.out.streams && !job.out.direct;
     if (!streams && (job.out.plain || !job.out.contiguous)) return run_part(part);
-    alignas(64) A stage[kStage + 64 / sizeof(A)];
-    const size_t phase = reinterpret_cast<size_t>(part.out.data) % 64 / sizeof(A);
-    stage_part(part, stage + (streams ? phase : 0)); /* as far from a line as the output */
+    Stage<A, kStage> stage;
+    stage_part(part, part.out.plain ? stage.like(part.out.data) : stage.memory);
 }
 
 }  // namespace cyroi

@@ -74,24 +74,19 @@ struct Convert {
     }
 };
 
-/* Copies n elements past the caches, but for the cache lines that they share with others. finish_streams() orders them.
- * */
-template <class A>
-inline void stream(const A* from, index n, A* to) {
-    typedef Lanes<A> L;
-    const index line = 64 / static_cast<index>(sizeof(A)), lanes = L::count;
-    index i = smaller(n, static_cast<index>((64 - reinterpret_cast<size_t>(to) % 64) % 64 / sizeof(A)));
-    for (index j = 0; j < i; j += lanes) {
-        const index part = smaller(lanes, i - j);
-        L::store_part(to + j, L::load_part(from + j, part), part);
+/* Copies n bytes, in whole cache lines past the caches; the lines at both ends are shared with others and stored as
+ * usual. Best if both are equally far from a line. finish_streams() orders what was written. */
+inline void stream(const char* from, index n, char* to) {
+    typedef Lanes<float> L;
+    const index lane = static_cast<index>(sizeof(float));
+    index i = smaller(n, static_cast<index>((64 - reinterpret_cast<size_t>(to) % 64) % 64));
+    std::memcpy(to, from, static_cast<size_t>(i));
+    for (; i + 64 <= n; i += 64) {
+        for (index j = i; j < i + 64; j += L::count * lane) {
+            L::stream(reinterpret_cast<float*>(to + j), L::load(reinterpret_cast<const float*>(from + j)));
+        }
     }
-    for (; i + line <= n; i += line) {
-        for (index j = 0; j < line; j += lanes) L::stream(to + i + j, L::load(from + i + j));
-    }
-    for (; i < n; i += lanes) {
-        const index part = smaller(lanes, n - i);
-        L::store_part(to + i, L::load_part(from + i, part), part);
-    }
+    std::memcpy(to + i, from + i, static_cast<size_t>(n - i));
 }
 
 template <class A>
