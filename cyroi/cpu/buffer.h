@@ -6,7 +6,7 @@
  * be of any width.
  *
  * Decisions
- * a) Two rows are combined before their bins are formed. They share every table that is loaded, and what was just
+ * a) kTogether rows are combined before their bins are formed. They share every table that is loaded, and what was just
  *    written to the buffer has left the store queue when it is read back in other pieces than it was written.
  * b) A dense bin wider than the buffer takes it in pieces of whole vectors; its partial sums, a lane each, go on.
  * c) Up to kRun vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
