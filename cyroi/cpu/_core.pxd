@@ -1,5 +1,5 @@
 # What the other modules of this package share of the engine.
-from ._kernels cimport Array, Operator, index
+from ._kernels cimport Array, Cache, Operator, index
 
 cdef enum Status:
     OK = 0
@@ -11,3 +11,10 @@ cdef Status apply(Operator& op, const Array& maps, const Array& out, const void*
                   const Py_ssize_t* images, index count, double fill, int num_threads, bint interruptible) noexcept nogil
 
 cdef int raise_pending() except -1
+cdef bint interrupted() noexcept with gil
+cdef double seconds() noexcept nogil
+cdef int thread_count(double work, int most) noexcept nogil
+cdef void* place(char* base, size_t* used, index count, size_t size) noexcept nogil
+cdef index samples_per_box(const Operator& op) noexcept nogil
+cdef void read_array(const Py_buffer& buffer, int element, Array& array) noexcept
+

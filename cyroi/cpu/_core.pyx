@@ -134,6 +134,10 @@ cdef void publish(const Plan* plan, Job& job, Schedule& schedule) noexcept nogil
     schedule.order, schedule.spans, schedule.groups = plan.order, plan.spans, plan.groups
 
 
+cdef double seconds() noexcept nogil:
+    return cyroi_seconds()
+
+
 cdef bint interrupted() noexcept with gil:
     """Whether a signal handler raised; its exception is then set, see raise_pending()."""
     return check_signals() != 0

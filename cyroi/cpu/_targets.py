@@ -8,7 +8,7 @@ caps the choice.
 import os
 from importlib import import_module
 
-from . import _core, _host
+from . import _core, _gradients, _host
 
 TARGETS = ("avx512", "avx2", "baseline")  # best first
 
@@ -34,11 +34,15 @@ def _choose() -> str:
     for name in TARGETS[TARGETS.index(cap or TARGETS[0]) :]:
         if _host.supported[name]:
             try:
-                _core.use_target(import_module(f"{__package__}._{name}").table, _cache(2, 1 << 20), _cache(3, 1 << 25))
-                return name
+                module = import_module(f"{__package__}._{name}")
             except ModuleNotFoundError:  # a target of another processor
                 if name == "baseline":
                     raise
+                continue
+            caches = _cache(2, 1 << 20), _cache(3, 1 << 25)
+            _core.use_target(module.table, *caches)
+            _gradients.use_target(module.gradients, *caches)
+            return name
     raise AssertionError("every CPU has the baseline")
 
 
