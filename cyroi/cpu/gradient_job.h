@@ -11,7 +11,8 @@ namespace cyroi {
 /* One vector of elements of the map's row, see windows.h. */
 struct Window {
     index column;       /* element of the map's row, lane 0 */
-    index elements;     /* lanes that belong to it */
+    index elements;     /* lanes that lie in the row: all, if the row is that long */
+    index start, end;   /* the elements that belong to it; other lanes are idle */
     index first_line;   /* that reaches it */
     index first;        /* element of the gradient's row, place 0 */
     index table;        /* its first table element among those of the box */

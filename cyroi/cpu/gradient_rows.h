@@ -62,13 +62,19 @@ template <int N, class A>
 inline void spread_rows(const GradientJob& g, index k, const Window* windows, index count, const GradientRows<A>& rows,
                         index p_count, A* to) {
     const Turned& turned = g.turned[k];
-    for (index w = 0; w < count; ++w) {
-        A* at = spread_at<A, N>(to, 0, w);
-        if (turned.tabled) {
-            SpreadOf<Lanes<A>::permutes>::template run<N>(g, turned, windows[w], rows, p_count, at);
-        } else {
-            spread_elements<N>(g.job, x_lines<A, N>(g, k), windows[w], rows, p_count, at);
+    if (!turned.tabled) {
+        for (index w = 0; w < count; ++w) {
+            spread_elements<N>(g.job, x_lines<A, N>(g, k), windows[w], rows, p_count, spread_at<A, N>(to, 0, w));
         }
+        return;
+    }
+    const typename Lanes<A>::Integer* at = static_cast<const typename Lanes<A>::Integer*>(g.at) + turned.table;
+    const A* weight = static_cast<const A*>(g.table_weights) + N * turned.table;
+    for (index w = 0, end; w < count; w = end) {
+        for (end = w + 1; end < count && windows[end].vectors == windows[w].vectors;) ++end;
+        const SpreadJob<A> job = {windows + w, windows + end, at, weight, rows, p_count,
+                                  g.job.bins_x * g.job.row_channels, spread_at<A, N>(to, 0, w)};
+        SpreadOf<Lanes<A>::permutes>::template run<N>(job);
     }
 }
 

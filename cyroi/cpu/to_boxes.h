@@ -178,7 +178,7 @@ CYROI_KERNEL void contract_pixels(const GradientJob& g, index k, index c, index 
     for (index p = 0; p < job.bins_y; ++p) {
         const SlopeList<A> taps = y[p];
         if (taps.count == 0) continue;
-        const GradientBins<A> from = gradient_bins(job, k, c, n, p, 1, room);
+        const GradientBins<A> from = gradient_bins(job, k, k, c, n, p, 1, room);
         for (index j = 0; j < x.count; ++j) {
             contract_column(taps, x.share + x.begin(j), x.share + x.line[j].end, from.data + p * from.y, from.x,
                             map + x.line[j].pixel * job.maps.x, job.maps.y, n, sums);

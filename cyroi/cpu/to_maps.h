@@ -19,7 +19,7 @@
 namespace cyroi {
 
 static const index kRegionRows = 16; /* at least, in a band that only more threads ask for */
-static const index kPixelBlock = 64; /* channels of a region of pixels: whole cache lines */
+static const index kPixelBlock = 32; /* channels at least, in a region of pixels: whole cache lines, two at a time */
 
 /* Bytes of a region that is one band. */
 inline index region_size(const GradientJob& g) {
@@ -41,8 +41,9 @@ inline bool describe_maps(const Array& maps, const Array& grad, const Cache& cac
     g.images = maps.shape[0];
     g.columns = maps.shape[3];
     const index wanted = threads > 1 ? 2 * threads : 1;
-    if (job.route == PIXELS) job.planes = smaller(job.channels, kPixelBlock);
-    if (job.route == PLANES) job.planes = larger<index>(1, smaller(job.planes, job.channels * g.images / wanted));
+    const index share = job.channels * g.images / wanted;
+    if (job.route == PLANES) job.planes = larger<index>(1, smaller(job.planes, share));
+    if (job.route == PIXELS) job.planes = smaller(job.planes, (share / kPixelBlock + 1) * kPixelBlock);
     g.blocks = (job.channels + job.planes - 1) / job.planes;
     const index for_cache = region_size(g) / larger<index>(1, cache.own / 4 * 3) + 1;
     const index for_threads = smaller(wanted / (g.images * g.blocks), job.rows / kRegionRows);
@@ -66,7 +67,8 @@ inline void run_region(const GradientJob& g, index item) {
         const index k = g.order[i];
         const Turned& turned = g.turned[k];
         if (turned.last_row < region.y0 || turned.first_row >= region.y1) continue;
-        pixels ? add_to_pixels<A>(g, k, region) : add_to_planes<A>(g, k, region);
+        const index next = i + 1 < g.first[region.image + 1] ? g.order[i + 1] : k;
+        pixels ? add_to_pixels<A>(g, k, next, region) : add_to_planes<A>(g, k, next, region);
     }
 }
 

@@ -13,21 +13,24 @@ namespace cyroi {
 /* The gradient of the result of one box, channels contiguous. */
 template <class A>
 struct GradientBins {
-    const A* data; /* first channel */
+    const A* data; /* first channel of row 0, bin 0 */
     index y, x;    /* elements from a row to the next, from a bin to the next */
+    index rows;
+    const A* next; /* row 0 of the box to come; or null */
 };
 
 /* Adds V vectors of channels of all bins that reach a pixel, the last one of n channels. */
 template <int V, class A>
 CYROI_INLINE void add_pixel(const Share<A, 1>* y, const Share<A, 1>* y_end, const Share<A, 1>* x,
-                            const Share<A, 1>* x_end, const GradientBins<A>& from, index n, A* pixel) {
+                            const Share<A, 1>* x_end, const A* data, const GradientBins<A>& from, index n,
+                            A* pixel) {
     typedef Lanes<A> L;
     const index lanes = L::count;
     typename L::Vector sum[V];
     CYROI_UNROLL for (int v = 0; v < V - 1; ++v) sum[v] = L::load(pixel + v * lanes);
     sum[V - 1] = L::load_part(pixel + (V - 1) * lanes, n);
     for (; y != y_end; ++y) {
-        const A* row = from.data + y->bin * from.y;
+        const A* row = data + y->bin * from.y;
         typename L::Vector spread[V];
         CYROI_UNROLL for (int v = 0; v < V; ++v) spread[v] = L::set(0);
         for (const Share<A, 1>* s = x; s != x_end; ++s) {
@@ -46,15 +49,39 @@ CYROI_INLINE void add_pixel(const Share<A, 1>* y, const Share<A, 1>* y_end, cons
     L::store_part(pixel + (V - 1) * lanes, sum[V - 1], n);
 }
 
-/* Adds V vectors of channels of all bins of a box to the lines [first, last) of the y axis. */
+/* Asks early for V vectors of channels of the bins that reach a pixel, in a row of bins that comes next. */
 template <int V, class A>
+CYROI_INLINE void expect_bins(const A* row, const Share<A, 1>* x, const Share<A, 1>* x_end, index bin) {
+    for (; x != x_end; ++x) {
+        CYROI_UNROLL for (int v = 0; v < V; ++v) expect(row + x->bin * bin + v * Lanes<A>::count);
+    }
+}
+
+/* Adds `channels` of all bins of a box to the lines [first, last) of the y axis. */
+template <class A>
 CYROI_KERNEL void add_bins(const Lines<A, 1>& y, index first, index last, const Lines<A, 1>& x,
-                           const GradientBins<A>& from, index n, A* map, const Strides& strides) {
+                           const GradientBins<A>& from, index channels, A* map, const Strides& strides) {
+    const index lanes = Lanes<A>::count;
+    int last_bin = -1;
     for (index i = first; i < last; ++i) {
+        const Share<A, 1>*const ys = y.share + y.begin(i), *const y_end = y.share + y.line[i].end;
         A* row = map + y.line[i].pixel * strides.y;
+        const A* next = nullptr; /* the row of bins after those of this line, if they are new */
+        if (y_end[-1].bin != last_bin) {
+            last_bin = y_end[-1].bin;
+            next = last_bin + 1 < from.rows ? from.data + (last_bin + 1) * from.y : from.next;
+        }
         for (index j = 0; j < x.count; ++j) {
-            add_pixel<V>(y.share + y.begin(i), y.share + y.line[i].end, x.share + x.begin(j), x.share + x.line[j].end, from,
-                         n, row + x.line[j].pixel * strides.x);
+            const Share<A, 1>*const xs = x.share + x.begin(j), *const x_end = x.share + x.line[j].end;
+            A* pixel = row + x.line[j].pixel * strides.x;
+            index c = 0;
+            for (; c + 4 * lanes <= channels; c += 4 * lanes) {
+                if (next) expect_bins<4>(next + c, xs, x_end, from.x);
+                add_pixel<4>(ys, y_end, xs, x_end, from.data + c, from, lanes, pixel + c);
+            }
+            for (; c < channels; c += lanes) {
+                add_pixel<1>(ys, y_end, xs, x_end, from.data + c, from, smaller(lanes, channels - c), pixel + c);
+            }
         }
     }
 }
@@ -72,13 +99,16 @@ struct ReadChannels {
     }
 };
 
-/* Channels [c, c + n) of the bins of rows [p0, p0 + rows): where they lie, or converted into `room`. data: of row 0, bin 0. */
+/* Channels [c, c + n) of the bins of rows [p0, p0 + rows) of box k: where they lie, or converted into `room`; next: the box
+ * to come. */
 template <class A>
-inline GradientBins<A> gradient_bins(const Job& job, index k, index c, index n, index p0, index rows, A* room) {
+inline GradientBins<A> gradient_bins(const Job& job, index k, index next, index c, index n, index p0, index rows,
+                                     A* room) {
     const index size = static_cast<index>(sizeof(A));
     if (job.out_plain && job.out.y % size == 0 && job.out.x % size == 0) {
-        const char* first = gradient_row(job, k, c, 0);
-        return GradientBins<A>{reinterpret_cast<const A*>(first), job.out.y / size, job.out.x / size};
+        const A* first = reinterpret_cast<const A*>(gradient_row(job, k, c, 0));
+        const A* then = next == k ? nullptr : reinterpret_cast<const A*>(gradient_row(job, next, c, 0));
+        return GradientBins<A>{first, job.out.y / size, job.out.x / size, job.bins_y, then};
     }
     for (index p = 0; p < rows; ++p) {
         const char* row = gradient_row(job, k, c, p0 + p);
@@ -87,12 +117,12 @@ inline GradientBins<A> gradient_bins(const Job& job, index k, index c, index n, 
             with_element(job.out_element, ReadChannels<A>{row + q * job.out.x, job.out.c, n, to});
         }
     }
-    return GradientBins<A>{room - p0 * job.bins_x * n, job.bins_x * n, n};
+    return GradientBins<A>{room - p0 * job.bins_x * n, job.bins_x * n, n, p0 + rows, nullptr};
 }
 
-/* Adds box k to a region of pixels. */
+/* Adds box k to a region of pixels; next: the box to come. */
 template <class A>
-inline void add_to_pixels(const GradientJob& g, index k, const Region& region) {
+inline void add_to_pixels(const GradientJob& g, index k, index next, const Region& region) {
     const Job& job = g.job;
     const Lines<A, 1> y = y_lines<A, 1>(g, k), x = x_lines<A, 1>(g, k);
     A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
@@ -100,21 +130,15 @@ inline void add_to_pixels(const GradientJob& g, index k, const Region& region) {
     A room[kRowRoom];
     for (index i = 0, j; i < y.count; i = j) {
         const int batch = y.line[i].batch;
-        for (j = i; j < y.count && y.line[j].batch == batch;) ++j;
+        for (j = y.line[y.count - 1].batch == batch ? y.count : i; j < y.count && y.line[j].batch == batch;) ++j;
         index first = i, last = j;
         while (first < last && y.line[first].pixel < region.y0) ++first;
         while (first < last && y.line[last - 1].pixel >= region.y1) --last;
         if (first == last) continue;
         const index p0 = batch * g.batch, rows = smaller(g.batch, job.bins_y - p0);
-        for (index c = region.c0, n; c < region.c1; c += n) {
-            const bool four = job.out_plain && c + 4 * lanes <= region.c1;
-            n = four ? 4 * lanes : smaller(lanes, region.c1 - c);
-            const GradientBins<A> bins = gradient_bins(job, k, c, n, p0, rows, room);
-            if (four) {
-                add_bins<4>(y, first, last, x, bins, lanes, map + c, job.maps);
-            } else {
-                add_bins<1>(y, first, last, x, bins, n, map + c, job.maps);
-            }
+        for (index c = region.c0, n; c < region.c1; c += n) { /* what is converted has room for a vector of channels */
+            n = job.out_plain ? region.c1 - c : smaller(lanes, region.c1 - c);
+            add_bins(y, first, last, x, gradient_bins(job, k, next, c, n, p0, rows, room), n, map + c, job.maps);
         }
     }
 }

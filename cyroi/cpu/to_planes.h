@@ -11,55 +11,57 @@
 
 namespace cyroi {
 
-/* Lines [first, last) of the y axis, all of one batch; p0: the first row of bins of that. */
+/* Shares of the y axis: all of some lines of one batch, whose first row of bins is p0. */
 template <class A>
-struct LineRange {
-    const Lines<A, 1>& y;
-    index first, last;
+struct ShareRange {
+    const Share<A, 1>* first;
+    const Share<A, 1>* end;
     int p0;
 };
 
 /* Adds to V whole windows of a plane. */
 template <int V, class A>
-CYROI_KERNEL void add_lines(const LineRange<A>& range, const Window* windows, const A* spread, A* plane, index stride) {
+CYROI_KERNEL void add_lines(const ShareRange<A>& range, const Window* windows, const A* spread, A* plane,
+                            index stride) {
     typedef Lanes<A> L;
     const index lanes = L::count, next = kWindows * lanes;
     A* at[V];
     CYROI_UNROLL for (int v = 0; v < V; ++v) at[v] = plane + windows[v].column;
-    const Share<A, 1>* share = range.y.share + range.y.begin(range.first);
-    for (index i = range.first; i < range.last; ++i) {
-        const Line line = range.y.line[i];
-        const Share<A, 1>* const end = range.y.share + line.end;
-        const index row = line.pixel * stride;
+    const Share<A, 1>* const end = range.end;
+    const int p0 = range.p0;
+    for (const Share<A, 1>* share = range.first; share != end;) {
+        const int pixel = share->pixel;
+        const index row = pixel * stride;
         typename L::Vector sum[V];
         CYROI_UNROLL for (int v = 0; v < V; ++v) sum[v] = L::load(at[v] + row);
         do {
-            const A* from = spread + (share->bin - range.p0) * next;
+            const A* from = spread + (share->bin - p0) * next;
             const typename L::Vector w = L::set(share->weight[0]);
             CYROI_UNROLL for (int v = 0; v < V; ++v) sum[v] = L::fma(w, L::load(from + v * lanes), sum[v]);
-        } while (++share != end);
+        } while (++share != end && share->pixel == pixel);
         CYROI_UNROLL for (int v = 0; v < V; ++v) L::store(at[v] + row, sum[v]);
     }
 }
 
-/* Adds to a window that is a part of a vector. */
+/* Adds to rows that are shorter than a vector. */
 template <class A>
-inline void add_lines_part(const LineRange<A>& range, const Window& w, const A* spread, A* plane, index stride) {
+CYROI_KERNEL void add_lines_part(const ShareRange<A>& range, const Window& w, const A* spread, A* plane,
+                                 index stride) {
     typedef Lanes<A> L;
-    for (index i = range.first; i < range.last; ++i) {
-        A* at = plane + w.column + range.y.line[i].pixel * stride;
+    for (const Share<A, 1>* share = range.first; share != range.end;) {
+        const int pixel = share->pixel;
+        A* at = plane + w.column + pixel * stride;
         typename L::Vector sum = L::load_part(at, w.elements);
-        for (int s = range.y.begin(i); s < range.y.line[i].end; ++s) {
-            const Share<A, 1>& share = range.y.share[s];
-            const typename L::Vector row = L::load(spread + (share.bin - range.p0) * kWindows * L::count);
-            sum = L::fma(L::set(share.weight[0]), row, sum);
-        }
+        do {
+            const typename L::Vector row = L::load(spread + (share->bin - range.p0) * kWindows * L::count);
+            sum = L::fma(L::set(share->weight[0]), row, sum);
+        } while (++share != range.end && share->pixel == pixel);
         L::store_part(at, sum, w.elements);
     }
 }
 
 template <class A>
-inline void add_whole_windows(const LineRange<A>& range, const Window* windows, index count, const A* spread, A* plane,
+inline void add_whole_windows(const ShareRange<A>& range, const Window* windows, index count, const A* spread, A* plane,
                               index stride) {
     static_assert(kWindows <= 4, "every number of windows has a case");
     switch (count) {
@@ -71,18 +73,19 @@ inline void add_whole_windows(const LineRange<A>& range, const Window* windows, 
     }
 }
 
-/* Only the first and the last of the windows may be parts. */
+/* Windows that overlap must not be in registers at once: only the first and the last one do that. */
 template <class A>
-inline void add_windows(const LineRange<A>& range, const Window* windows, index count, const A* spread, A* plane,
+inline void add_windows(const ShareRange<A>& range, const Window* windows, index count, const A* spread, A* plane,
                         index stride) {
-    const index lanes = Lanes<A>::count;
-    if (windows->elements < lanes) {
-        add_lines_part(range, *windows, spread, plane, stride);
-        ++windows, --count, spread += lanes;
+    const index lanes = Lanes<A>::count, last = count - 1;
+    if (windows->elements < lanes) return add_lines_part(range, *windows, spread, plane, stride);
+    if (last > 0 && windows[0].column + lanes > windows[1].column) {
+        add_lines<1>(range, windows, spread, plane, stride);
+        return add_windows(range, windows + 1, last, spread + lanes, plane, stride);
     }
-    if (count > 0 && windows[count - 1].elements < lanes) {
+    if (last > 0 && windows[last - 1].column + lanes > windows[last].column) {
+        add_lines<1>(range, windows + last, spread + last * lanes, plane, stride);
         --count;
-        add_lines_part(range, windows[count], spread + count * lanes, plane, stride);
     }
     add_whole_windows(range, windows, count, spread, plane, stride);
 }
@@ -92,9 +95,16 @@ struct Region {
     index image, c0, c1, y0, y1;
 };
 
-/* Adds box k to a region of planes. */
+/* Asks for the rows of a box early: each box has pages of its own, and a channel few bytes of them. */
+inline void expect_rows(const Job& job, index k, index c) {
+    const char* row = gradient_row(job, k, c, 0);
+    const index size = job.out.y * job.bins_y;
+    for (index i = 0; i < size + 63 && i < 1024; i += 64) expect(row + i);
+}
+
+/* Adds box k to a region of planes; next: the box to come. */
 template <class A>
-inline void add_to_planes(const GradientJob& g, index k, const Region& region) {
+inline void add_to_planes(const GradientJob& g, index k, index next, const Region& region) {
     const Job& job = g.job;
     const Lines<A, 1> y = y_lines<A, 1>(g, k);
     A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
@@ -102,14 +112,15 @@ inline void add_to_planes(const GradientJob& g, index k, const Region& region) {
     A room[kRowRoom];
     for (index i = 0, j; i < y.count; i = j) {
         const int batch = y.line[i].batch;
-        for (j = i; j < y.count && y.line[j].batch == batch;) ++j;
+        for (j = y.line[y.count - 1].batch == batch ? y.count : i; j < y.count && y.line[j].batch == batch;) ++j;
         index first = i, last = j;
         while (first < last && y.line[first].pixel < region.y0) ++first;
         while (first < last && y.line[last - 1].pixel >= region.y1) --last;
         if (first == last) continue;
         const index p0 = batch * g.batch, p_count = smaller(g.batch, job.bins_y - p0);
-        const LineRange<A> range = {y, first, last, static_cast<int>(p0)};
+        const ShareRange<A> range = {y.share + y.begin(first), y.share + y.line[last - 1].end, static_cast<int>(p0)};
         for (index c = region.c0; c < region.c1; c += job.row_channels) {
+            if (next != k) expect_rows(job, next, c);
             const GradientRows<A> rows = gradient_rows(job, k, c, p0, p_count, room);
             each_windows<A, 1>(g, k, [&](const Window* windows, index count) {
                 spread_rows<1>(g, k, windows, count, rows, p_count, spread);

@@ -8,7 +8,7 @@
  * Decisions
  * a) Windows begin where vectors of every row lie within cache lines, if strides allow that. Vectors of a row that no bin
  *    reaches are no windows: nothing is read or written there.
- * b) Windows do not overlap. Those at the ends of a row may be a part of a vector.
+ * b) Windows at the ends of a row may overlap the next one. Each element belongs to one of them; the other's lane is idle.
  * c) The places of a window are relative to the first bin that reaches it, so an output may have any width.
  * d) Where an element has more bins than kShares, where bins of a window span more than four vectors, where tables have no
  *    room left, and on targets without permutations, spreading goes element by element. The sums are the same ones in the
@@ -36,10 +36,12 @@ class WindowCutter {
         if (line_ == x_.count) return false;
         const index lanes = Lanes<A>::count;
         w.first_line = line_;
-        w.column = aligned_column<A>(job_, larger(next_, x_.line[line_].pixel * pixel_));
+        w.start = larger(next_, x_.line[line_].pixel * pixel_);
+        w.column = aligned_column<A>(job_, w.start);
         next_ = w.column > 0 ? w.column + lanes : aligned_column<A>(job_, lanes); /* a row may begin within a line */
-        next_ = smaller(next_, job_.row_elements);
-        w.elements = next_ - w.column;
+        w.end = next_ = smaller(next_, job_.row_elements);
+        w.elements = smaller(lanes, job_.row_elements);
+        w.column = smaller(w.column, job_.row_elements - w.elements);
         return true;
     }
 
@@ -55,11 +57,11 @@ class WindowCutter {
 /* use(element, channel, first share, last share) for each element of a window that bins reach. */
 template <class A, int N, class F>
 inline void each_element(const Job& job, const Lines<A, N>& x, const Window& w, F use) {
-    const index pixel = job.route == FUSED ? job.maps.x : 1, end = w.column + w.elements;
-    for (index i = w.first_line; i < x.count && x.line[i].pixel * pixel < end; ++i) {
+    const index pixel = job.route == FUSED ? job.maps.x : 1;
+    for (index i = w.first_line; i < x.count && x.line[i].pixel * pixel < w.end; ++i) {
         for (index c = 0; c < job.row_channels; ++c) {
             const index element = x.line[i].pixel * pixel + c;
-            if (element >= w.column && element < end) use(element, c, x.begin(i), x.line[i].end);
+            if (element >= w.start && element < w.end) use(element, c, x.begin(i), x.line[i].end);
         }
     }
 }
@@ -73,9 +75,10 @@ inline bool measure_window(const Job& job, const Lines<A, N>& x, Window& w /* OU
         low = smaller<index>(low, x.share[first].bin);
         high = larger<index>(high, x.share[last - 1].bin);
     });
-    w.first = low * job.row_channels;
     w.slots = static_cast<int>(slots);
-    const index vectors = vectors_of<A>((high + 1 - low) * job.row_channels);
+    const bool all = job.bins_x * job.row_channels <= Lanes<A>::count; /* so that windows look into the same bins */
+    w.first = all ? 0 : low * job.row_channels;
+    const index vectors = all ? 1 : vectors_of<A>((high + 1 - low) * job.row_channels);
     w.vectors = static_cast<int>(vectors);
     return slots <= kShares && vectors <= 4;
 }
@@ -139,61 +142,81 @@ inline A* spread_at(A* to, index p, index v) {
     return to + (p * kWindows + v) * N * Lanes<A>::count;
 }
 
+/* Rows [0, count) over windows that look into as many vectors of bins each. */
+template <class A>
+struct SpreadJob {
+    const Window* window;
+    const Window* end;
+    const typename Lanes<A>::Integer* at; /* tables of the box */
+    const A* weight;
+    GradientRows<A> rows;
+    index count;
+    index elements; /* of a row */
+    A* to;
+};
+
 template <bool permutes>
 struct SpreadOf {
-    /* Rows [p, p + G) of one window, whose bins lie in R vectors. */
+    /* Rows [p, p + G), whose bins lie in R vectors. Windows share what is loaded of a row where they look into the same bins. */
     template <int N, int R, int G, class A>
-    static CYROI_INLINE void group(const Window& w, const typename Lanes<A>::Integer* at, const A* weight,
-                                   const GradientRows<A>& rows, index n, index p, A* to) {
+    static CYROI_INLINE void group(const SpreadJob<A>& job, index p) {
         typedef Lanes<A> L;
         typedef typename L::Bins B;
         const index lanes = L::count;
-        typename L::Vector row[G][R], sum[N][G];
-        CYROI_UNROLL for (int g = 0; g < G; ++g) {
-            CYROI_UNROLL for (int k = 0; k < N; ++k) sum[k][g] = L::set(0);
-            const A* from = rows[p + g] + w.first;
-            CYROI_UNROLL for (int r = 0; r < R - 1; ++r) row[g][r] = L::load(from + r * lanes);
-            row[g][R - 1] = L::load_part(from + (R - 1) * lanes, n);
-        }
-        for (int s = 0; s < w.slots; ++s, at += lanes, weight += N * lanes) {
-            const typename B::template Places<R> places(at);
-            CYROI_UNROLL for (int k = 0; k < N; ++k) {
-                const typename L::Vector v = L::load(weight + k * lanes);
-                CYROI_UNROLL for (int g = 0; g < G; ++g) sum[k][g] = places.fma(row[g], v, sum[k][g]);
+        typename L::Vector row[G][R];
+        index first = -1;
+        A* to = spread_at<A, N>(job.to, p, 0);
+        for (const Window* w = job.window; w != job.end; ++w, to += N * lanes) {
+            if (w->first != first) {
+                first = w->first;
+                const index n = smaller(lanes, job.elements - first - (R - 1) * lanes);
+                CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                    const A* from = job.rows[p + g] + first;
+                    CYROI_UNROLL for (int r = 0; r < R - 1; ++r) row[g][r] = L::load(from + r * lanes);
+                    row[g][R - 1] = L::load_part(from + (R - 1) * lanes, n);
+                }
             }
-        }
-        CYROI_UNROLL for (int g = 0; g < G; ++g) {
-            CYROI_UNROLL for (int k = 0; k < N; ++k) L::store(to + g * kWindows * N * lanes + k * lanes, sum[k][g]);
+            typename L::Vector sum[N][G];
+            CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                CYROI_UNROLL for (int k = 0; k < N; ++k) sum[k][g] = L::set(0);
+            }
+            const typename L::Integer* at = job.at + w->table;
+            const A* weight = job.weight + N * w->table;
+            for (int s = 0; s < w->slots; ++s, at += lanes, weight += N * lanes) {
+                const typename B::template Places<R> places(at);
+                CYROI_UNROLL for (int k = 0; k < N; ++k) {
+                    const typename L::Vector v = L::load(weight + k * lanes);
+                    CYROI_UNROLL for (int g = 0; g < G; ++g) sum[k][g] = places.fma(row[g], v, sum[k][g]);
+                }
+            }
+            CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                CYROI_UNROLL for (int k = 0; k < N; ++k) {
+                    L::store(to + g * kWindows * N * lanes + k * lanes, sum[k][g]);
+                }
+            }
         }
     }
 
-    /* Rows [p, last): G at a time, then fewer. */
+    /* Rows [p, job.count): G at a time, then fewer. */
     template <int N, int R, int G, class A>
-    static CYROI_INLINE void groups(const Window& w, const typename Lanes<A>::Integer* at, const A* weight,
-                                    const GradientRows<A>& rows, index n, index p, index last, A* to) {
-        for (; p + G <= last; p += G) group<N, R, G>(w, at, weight, rows, n, p, spread_at<A, N>(to, p, 0));
-        if (G > 1 && p < last) groups<N, R, (G > 1 ? G / 2 : 1)>(w, at, weight, rows, n, p, last, to);
+    static CYROI_INLINE void groups(const SpreadJob<A>& job, index p) {
+        for (; p + G <= job.count; p += G) group<N, R, G>(job, p);
+        if (G > 1 && p < job.count) groups<N, R, (G > 1 ? G - 1 : 1)>(job, p);
     }
 
     template <int N, int R, class A>
-    static CYROI_KERNEL void window(const GradientJob& g, const Turned& turned, const Window& w,
-                                    const GradientRows<A>& rows, index count, A* to) {
-        typedef typename Lanes<A>::Integer Place;
+    static CYROI_KERNEL void windows(const SpreadJob<A>& job) {
         const int share = kRegisters / (4 * (N + R - 1)), G = share > 0 ? share : 1;
-        const Place* at = static_cast<const Place*>(g.at) + turned.table + w.table;
-        const A* weight = static_cast<const A*>(g.table_weights) + N * (turned.table + w.table);
-        const index lanes = Lanes<A>::count, left = g.job.bins_x * g.job.row_channels - w.first - (R - 1) * lanes;
-        groups<N, R, G>(w, at, weight, rows, smaller(lanes, left), 0, count, to);
+        groups<N, R, G>(job, 0);
     }
 
     template <int N, class A>
-    static void run(const GradientJob& g, const Turned& turned, const Window& w, const GradientRows<A>& rows,
-                    index count, A* to) {
-        switch (w.vectors) {
-            case 1: return window<N, 1>(g, turned, w, rows, count, to);
-            case 2: return window<N, 2>(g, turned, w, rows, count, to);
-            case 3: return window<N, 3>(g, turned, w, rows, count, to);
-            default: return window<N, 4>(g, turned, w, rows, count, to);
+    static void run(const SpreadJob<A>& job) {
+        switch (job.window->vectors) {
+            case 1: return windows<N, 1>(job);
+            case 2: return windows<N, 2>(job);
+            case 3: return windows<N, 3>(job);
+            default: return windows<N, 4>(job);
         }
     }
 };
@@ -201,7 +224,7 @@ struct SpreadOf {
 template <>
 struct SpreadOf<false> {
     template <int N, class A>
-    static void run(const GradientJob&, const Turned&, const Window&, const GradientRows<A>&, index, A*) {}
+    static void run(const SpreadJob<A>&) {}
 };
 
 /* Spreads `count` rows over one window, element by element. */
