@@ -20,13 +20,24 @@ from typing import TYPE_CHECKING
 
 from ._config import get_include, show_config
 from ._crop_and_resize import crop_and_resize
+from ._crop_and_resize_backward import crop_and_resize_backward
 from ._roi_align import roi_align
+from ._roi_align_backward import roi_align_backward
 from ._version import __version__
 
 if TYPE_CHECKING:
     from . import reference
 
-__all__ = ["__version__", "crop_and_resize", "get_include", "reference", "roi_align", "show_config"]
+__all__ = [
+    "__version__",
+    "crop_and_resize",
+    "crop_and_resize_backward",
+    "get_include",
+    "reference",
+    "roi_align",
+    "roi_align_backward",
+    "show_config",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _engine, _layout, _rois, _threads, _validate
-from .cpu import _core, _quick
+from .cpu import _quick
 
 if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
-
-CONVENTIONS = {"bilinear": _core.CROP_BILINEAR, "nearest": _core.CROP_NEAREST}
 
 
 def crop_and_resize(
@@ -112,15 +110,15 @@ def crop_and_resize(
     if ordinary is not None:
         return ordinary
     layout = _validate.choice("layout", layout, _layout.AXES)
-    convention = CONVENTIONS[_validate.choice("method", method, CONVENTIONS)]
+    convention = _engine.METHODS[_validate.choice("method", method, _engine.METHODS)]
     array = _validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or be a single image")
-    maps = _as_batch(array, layout)
+    maps = _layout.as_batch(array, layout)
     height, width = _validate.output_size("crop_size", crop_size)
     fill = _validate.real("extrapolation_value", extrapolation_value)
     threads = _threads.resolve(num_threads)
     images, channels = _layout.planar_shape(maps.shape, layout)[:2]
     coordinates = _rois.corners(boxes, maps.dtype)
-    indices = _image_indices(box_indices, len(coordinates), images, single=array.ndim < 4)
+    indices = _rois.crop_indices(box_indices, len(coordinates), images, single=array.ndim < 4)
     shape = _layout.layout_shape((len(coordinates), channels, height, width), layout)
     has_channels = array.ndim > 2
     shape = shape if has_channels else tuple(np.delete(shape, layout.index("C")))
@@ -129,17 +127,3 @@ def crop_and_resize(
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
     _engine.apply(convention, "crop_size", maps, coordinates, indices, target, layout, threads, fill=fill)
     return result if out is None else out
-
-
-def _as_batch(array: Array, layout: str) -> Array:
-    """A view with four axes: a missing channel axis, then a missing image axis, are added."""
-    if array.ndim == 2:
-        array = np.expand_dims(array, layout.index("C") - 1)
-    return array if array.ndim == 4 else array[np.newaxis]
-
-
-def _image_indices(box_indices: ArrayLike | None, count: int, images: int, *, single: bool) -> Array:
-    if single != (box_indices is None):
-        expected = "None for a single image" if single else "given for a batch of images"
-        raise ValueError(f"box_indices must be {expected}; got {box_indices!r}")
-    return _validate.image_indices("box_indices", np.zeros(count, np.intp) if single else box_indices, count, images)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 assert _targets.target  # importing it gave _core its kernels
 
+MODES = ("avg",)  # of roi_align
+METHODS = {"bilinear": _core.CROP_BILINEAR, "nearest": _core.CROP_NEAREST}  # of crop_and_resize
+
 
 def apply(
     convention: int,
@@ -41,7 +44,7 @@ def apply(
         planar = _layout.readable(maps, layout)
         target = written.transpose(_layout.AXES[layout])
         _core.execute(
-            _bits(planar), coordinates, images, _bits(target), _core.ELEMENTS[planar.dtype.name],
+            bits(planar), coordinates, images, bits(target), _core.ELEMENTS[planar.dtype.name],
             _core.ELEMENTS[target.dtype.name], convention, spatial_scale, sampling_ratio, aligned, fill, num_threads,
         )  # fmt: skip
     except MemoryError as error:
@@ -50,6 +53,6 @@ def apply(
         np.copyto(result, written)
 
 
-def _bits(array: Array) -> Array:
+def bits(array: Array) -> Array:
     """A view that can be handed over as a buffer: bfloat16 has no buffer format of its own."""
     return array.view(np.uint16) if array.dtype.kind == "V" else array

@@ -37,13 +37,23 @@ def readable(array: Array, layout: str) -> Array:
     an axis of length 1 says nothing: it is never used, and NumPy may export another one than it shows.
     """
     view = array.transpose(AXES[layout])
-    innermost = any(view.shape[axis] <= 1 or view.strides[axis] == view.itemsize for axis in (1, 3))
-    if innermost and _addressable(view):
-        return view
-    return np.array(array, order="C", copy=True).transpose(AXES[layout])
+    return view if is_readable(view) else np.array(array, order="C", copy=True).transpose(AXES[layout])
 
 
-def _addressable(array: Array) -> bool:
+def is_readable(planar: Array) -> bool:
+    """Whether the kernels can work on these NCHW maps in place."""
+    innermost = any(planar.shape[axis] <= 1 or planar.strides[axis] == planar.itemsize for axis in (1, 3))
+    return innermost and addressable(planar)
+
+
+def as_batch(array: Array, layout: str) -> Array:
+    """A view with four axes: a missing channel axis, then a missing image axis, are added."""
+    if array.ndim == 2:
+        array = np.expand_dims(array, layout.index("C") - 1)
+    return array if array.ndim == 4 else array[np.newaxis]
+
+
+def addressable(array: Array) -> bool:
     """Every element is reached by whole elements from the first one."""
     return array.flags.aligned and all(stride % array.itemsize == 0 for stride in array.strides)
 
@@ -81,7 +91,7 @@ def result(
 
 def writable(array: Array) -> Array:
     """`array` where the kernels can write into it, else scratch of the same shape, to be copied from."""
-    if array.dtype.isnative and _addressable(array):
+    if array.dtype.isnative and addressable(array):
         return array
     return np.empty(array.shape, array.dtype.newbyteorder("="))
 

@@ -11,8 +11,6 @@ from .cpu import _core, _quick
 if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
 
-MODES = ("avg",)
-
 
 def roi_align(
     input: ArrayLike,
@@ -125,7 +123,7 @@ def roi_align(
     if ordinary is not None:
         return ordinary
     layout = _validate.choice("layout", layout, _layout.AXES)
-    _validate.choice("mode", mode, MODES)
+    _validate.choice("mode", mode, _engine.MODES)
     maps = _validate.maps("input", input, (4,), f"({', '.join(layout)})")
     height, width = _validate.output_size("output_size", output_size)
     scale = _validate.spatial_scale("spatial_scale", spatial_scale)

@@ -9,7 +9,7 @@ import numpy as np
 from . import _validate
 
 if TYPE_CHECKING:
-    from ._typing import Array, Indices
+    from ._typing import Array, ArrayLike, Indices
 
 # The kernels' order y1 x1 y2 x2, as columns of ...
 FROM_X1Y1X2Y2 = (1, 0, 3, 2)
@@ -45,6 +45,14 @@ def corners(boxes: Any, maps_dtype: np.dtype[Any]) -> Array:
         raise ValueError(f"boxes must have shape (K, 4); got {array.shape}")
     array = _validate.box_dtype("boxes", array)
     return _validate.coordinates("boxes", array, FROM_Y1X1Y2X2, _validate.geometry_dtype(maps_dtype, array.dtype))
+
+
+def crop_indices(box_indices: ArrayLike | None, count: int, images: int, *, single: bool) -> Indices:
+    """The image of each of `count` boxes of crop_and_resize; single: there is one image, without an axis for it."""
+    if single != (box_indices is None):
+        expected = "None for a single image" if single else "given for a batch of images"
+        raise ValueError(f"box_indices must be {expected}; got {box_indices!r}")
+    return _validate.image_indices("box_indices", np.zeros(count, np.intp) if single else box_indices, count, images)
 
 
 def _from_list(boxes: list[Any] | tuple[Any, ...], images: int) -> tuple[Array, Indices]:

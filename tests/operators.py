@@ -18,11 +18,12 @@ LAYOUTS = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 2, 3, 1)}  # planar -> layout
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator, its oracle, and a maker of random calls with planar maps of a given shape."""
+    """An operator, its oracles, and a maker of random calls with planar maps of a given shape."""
 
     name: str
     function: Callable[..., Any]
     oracle: Callable[..., Any]
+    oracle_backward: Callable[..., Any]
     maps: str  # name of the argument that holds the maps
     index: str  # ... of the argument that holds the image of each box
     size: str  # ... of the argument that holds the size of the result
@@ -45,6 +46,11 @@ class Operator:
         call[self.maps] = np.ascontiguousarray(maps.transpose(LAYOUTS[layout]))
         call["layout"] = layout
         return call | changes
+
+    def backward_call(self, call: Call, grad_output: Any, wrt: Any) -> Call:
+        """The call of the gradient that belongs to a forward call."""
+        kept = {name: value for name, value in call.items() if name != self.size}
+        return kept | {"grad_output": grad_output, "wrt": wrt}
 
 
 def _roi_align_call(rng: np.random.Generator, shape: tuple[int, int, int, int], boxes: int) -> Call:
@@ -78,6 +84,7 @@ OPERATORS = [
         "roi_align",
         cyroi.roi_align,
         oracle.roi_align,
+        oracle.roi_align_backward,
         maps="input",
         index="batch_indices",
         size="output_size",
@@ -87,6 +94,7 @@ OPERATORS = [
         "crop_and_resize",
         cyroi.crop_and_resize,
         oracle.crop_and_resize,
+        oracle.crop_and_resize_backward,
         maps="image",
         index="box_indices",
         size="crop_size",

@@ -17,6 +17,12 @@ EXPECTED = {
     "crop_and_resize": "(image, boxes, box_indices, crop_size, method='bilinear', extrapolation_value=0.0, *,"
     " layout='NHWC', out=None, num_threads=None)",
 }
+EXPECTED_BACKWARD = {
+    "roi_align": "(grad_output, input, boxes, spatial_scale=1.0, sampling_ratio=-1, aligned=False, *, mode='avg',"
+    " wrt='input', batch_indices=None, layout='NCHW', out=None, num_threads=None)",
+    "crop_and_resize": "(grad_output, image, boxes, box_indices, method='bilinear', extrapolation_value=0.0, *,"
+    " wrt='image', layout='NHWC', out=None, num_threads=None)",
+}
 
 
 NO_OPERATORS = {"get_include", "show_config"}
@@ -31,12 +37,14 @@ def bare(function) -> str:
 
 def test_every_operator_of_the_package_is_in_the_table():
     public = {name for name in cyroi.__all__ if inspect.isfunction(getattr(cyroi, name))} - NO_OPERATORS
-    assert public == {operator.name for operator in OPERATORS} == set(reference.oracle.__all__)
+    names = {operator.name for operator in OPERATORS}
+    assert public == names | {f"{name}_backward" for name in names} == set(reference.oracle.__all__)
 
 
 def test_the_signature_is_frozen_and_the_reference_has_the_same(operator):
     assert bare(operator.function) == EXPECTED[operator.name]
     assert bare(operator.oracle) == EXPECTED[operator.name]
+    assert bare(operator.oracle_backward) == EXPECTED_BACKWARD[operator.name]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +52,7 @@ def test_the_signature_is_frozen_and_the_reference_has_the_same(operator):
     [
         *(operator.function for operator in OPERATORS),
         *(operator.oracle for operator in OPERATORS),
+        *(operator.oracle_backward for operator in OPERATORS),
         *(getattr(reference, name) for name in reference.__all__ if name != "oracle"),
     ],
     ids=lambda function: f"{function.__module__}.{function.__name__}",

@@ -12,3 +12,8 @@ cdef Status apply(Operator& op, const Array& maps, const Array& out, const void*
                   ) noexcept nogil
 
 cdef int raise_pending() except -1
+cdef bint interrupted() noexcept with gil
+cdef double seconds() noexcept nogil
+cdef int thread_count(double work, int most) noexcept nogil
+cdef index samples_per_box(const Operator& op) noexcept nogil
+cdef void read_array(const Py_buffer& buffer, int element, Array& array) noexcept

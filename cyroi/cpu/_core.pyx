@@ -85,6 +85,10 @@ def use_caches(index own, index result):
     cache.own, cache.result = own, result
 
 
+cdef double seconds() noexcept nogil:
+    return cyroi_seconds()
+
+
 cdef bint interrupted() noexcept with gil:
     """Whether a signal handler raised; its exception is then set, see raise_pending()."""
     return check_signals() != 0

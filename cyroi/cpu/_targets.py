@@ -8,7 +8,7 @@ caps the choice.
 import os
 from importlib import import_module
 
-from . import _core, _host
+from . import _core, _gradients, _host
 
 TARGETS = ("avx512", "avx2", "baseline")  # best first
 
@@ -34,11 +34,14 @@ def _choose() -> str:
     for name in TARGETS[TARGETS.index(cap or TARGETS[0]) :]:
         if _host.supported[name]:
             try:
-                _core.use_target(import_module(f"{__package__}._{name}").table)
-                return name
+                module = import_module(f"{__package__}._{name}")
             except ModuleNotFoundError:  # a target of another processor
                 if name == "baseline":
                     raise
+                continue
+            _core.use_target(module.table)
+            _gradients.use_target(module.gradients, cache(2), cache(3))
+            return name
     raise AssertionError("every CPU has the baseline")
 
 

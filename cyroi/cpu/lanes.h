@@ -100,6 +100,15 @@ inline void fetch(const void* p) {
     (void)*line;
 }
 
+/* Says that the cache line at p will be read soon. It may be dropped, as those are that come in bursts. */
+inline void expect(const void* p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+#else
+    (void)p;
+#endif
+}
+
 /* After the last stream() of a work item: its lines are written before what this thread writes next. */
 inline void finish_streams() {
 #if defined(CYROI_AVX512) || defined(CYROI_AVX2)

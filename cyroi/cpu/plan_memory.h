@@ -4,6 +4,7 @@
 #define CYROI_CPU_PLAN_MEMORY_H
 
 #include "blocks.h"
+#include "parts.h"
 #include "schedule.h"
 
 namespace cyroi {
@@ -21,25 +22,6 @@ struct Plan {
     index* order;
     Span* spans;
     Group* groups;
-};
-
-/* Hands out parts of the memory at `base`, each from the beginning of a cache line. */
-class Parts {
-  public:
-    explicit Parts(char* base) : base_(base), used_(0) {}
-
-    template <class T>
-    void take(T*& part, index count, size_t size = sizeof(T)) {
-        const size_t most = ~static_cast<size_t>(0) / 4; /* beyond, no allocation succeeds, and no sum overflows */
-        const size_t start = (used_ + 63) / 64 * 64;
-        used_ = static_cast<size_t>(count) > (most - smaller(start, most)) / size ? most : start + count * size;
-        part = base_ ? static_cast<T*>(static_cast<void*>(base_ + start)) : nullptr;
-    }
-    size_t used() const { return used_; }
-
-  private:
-    char* base_;
-    size_t used_;
 };
 
 /* The parts of a plan behind `base`; gives the bytes of all. real_size: of a weight; blocks: whether rows are cut. */

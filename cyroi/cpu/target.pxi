@@ -6,4 +6,10 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
         pass
     const Target* target()
 
+cdef extern from "gradients.h" namespace "cyroi" nogil:
+    cdef cppclass GradientTarget:
+        pass
+    const GradientTarget* gradient_target()
+
 table = PyCapsule_New(<void*> target(), "cyroi.Target", NULL)
+gradients = PyCapsule_New(<void*> gradient_target(), "cyroi.GradientTarget", NULL)

@@ -52,13 +52,10 @@ def crop_and_resize(
            [2. , 2.5, 3. ]])
     """
     pixels = np.asarray(image)
-    if pixels.ndim == 4:
-        maps, images = pixels.transpose(_layout.AXES[layout]), np.asarray(box_indices, int).reshape(-1)
-    else:
-        planar = pixels if layout == "NCHW" or pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-        maps, images = planar.reshape(1, -1, *planar.shape[-2:]), np.zeros(len(np.asarray(boxes)), int)
+    maps = as_planes(pixels, layout)
     height, width = _validate.output_size("crop_size", crop_size)
     corners = _rois.corners(boxes, maps.dtype)
+    images = image_of_each_box(box_indices, len(corners), len(maps), single=pixels.ndim < 4)
     crops = np.empty((len(corners), maps.shape[1], height, width))
     for crop, (y1, x1, y2, x2), i in zip(crops, corners, images, strict=True):
         y = axis_samples(y1, y2, height, maps.shape[2], method)
@@ -69,6 +66,17 @@ def crop_and_resize(
         return result
     out[...] = result
     return out
+
+
+def as_planes(image: NDArray[Any], layout: str) -> NDArray[Any]:
+    """View of shape (N, C, H, W) of a batch, or of a single image with or without channels."""
+    if image.ndim == 2:
+        return image[np.newaxis, np.newaxis]
+    return (image if image.ndim == 4 else image[np.newaxis]).transpose(_layout.AXES[layout])
+
+
+def image_of_each_box(box_indices: ArrayLike | None, boxes: int, images: int, *, single: bool) -> NDArray[np.intp]:
+    return _validate.image_indices("box_indices", [0] * boxes if single else box_indices, boxes, images)
 
 
 def axis_samples(lo: Any, hi: Any, bins: int, size: int, method: str) -> NDArray[np.float64]:

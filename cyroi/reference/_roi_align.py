@@ -7,7 +7,7 @@ decide what is sampled; everything after that is float64.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,12 +57,13 @@ def roi_align(
     corners, images = _rois.normalise(boxes, batch_indices, len(maps), maps.dtype)
     crops = np.empty((len(corners), maps.shape[1], height, width))
     for crop, (y1, x1, y2, x2), image in zip(crops, corners, images, strict=True):
-        y, grid_h = axis_samples(y1, y2, height, maps.shape[2], spatial_scale, sampling_ratio, aligned)
-        x, grid_w = axis_samples(x1, x2, width, maps.shape[3], spatial_scale, sampling_ratio, aligned)
-        y, x = inside_first(border(y, maps.shape[2])), inside_first(border(x, maps.shape[3]))
+        samples_y = axis_samples(y1, y2, height, maps.shape[2], spatial_scale, sampling_ratio, aligned)
+        samples_x = axis_samples(x1, x2, width, maps.shape[3], spatial_scale, sampling_ratio, aligned)
+        y = inside_first(border(samples_y.t, maps.shape[2]))
+        x = inside_first(border(samples_x.t, maps.shape[3]))
         values = bilinear(maps[image], y, x)
         values = values.reshape(len(values), *y.shape, *x.shape)  # channel, bin row, sample row, bin column, sample ...
-        crop[:] = values.sum(axis=(2, 4)) / max(grid_h * grid_w, 1)
+        crop[:] = values.sum(axis=(2, 4)) / max(samples_y.grid * samples_x.grid, 1)
     result = crops.transpose(np.argsort(_layout.AXES[layout]))
     if out is None:
         return result
@@ -70,33 +71,49 @@ def roi_align(
     return out
 
 
+class AxisSamples(NamedTuple):
+    """The samples of one axis of one box. Arrays have shape (bins, samples)."""
+
+    t: NDArray[Any]  # coordinates in pixels, in the geometry dtype
+    grid: int  # samples per bin that the average counts
+    by_lo: NDArray[np.float64]  # derivative of t with respect to the low side of the box, in its own unit
+    by_hi: NDArray[np.float64]  # ... to the high side; the grid is a constant
+
+
 def axis_samples(
     lo: Any, hi: Any, bins: int, size: int, spatial_scale: float, sampling_ratio: int, aligned: bool
-) -> tuple[NDArray[Any], int]:
-    """Coordinates of the samples of one axis, shape (bins, samples), and the size of the grid.
-
-    An adaptive grid of many more samples than the map has pixels is cut to those that may lie in [-1, size]; the
-    coordinates of all others are outside, and what is outside counts 0.
-    """
+) -> AxisSamples:
+    """Where one axis is sampled, and how the samples move with the sides of the box."""
     dtype = lo.dtype.type
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows lies outside
         scale, offset = dtype(spatial_scale), dtype(0.5 if aligned else 0)
         start = lo * scale - offset
         extent = (hi * scale - offset) - start
+        enlarged = not aligned and extent < 1
         if not aligned:
             extent = np.maximum(extent, dtype(1))
         step = extent / dtype(bins)
         grid = sampling_ratio if sampling_ratio > 0 else _adaptive_grid(step)
         bin_starts = start + np.arange(bins).astype(dtype) * step
-        if grid > 4 * size + 4096:
-            # Samples are at least half a pixel apart; `slack` of them covers the rounding of large coordinates.
-            slack = 8 + int(np.finfo(dtype).eps * 32 * (abs(float(start)) + float(extent)))
-            first = np.floor((-1 - bin_starts.astype(float)) * (grid / float(step))) - slack
-            i = first[:, np.newaxis] + np.arange(2 * (size + 2) + 2 * slack + 2)
-            y = bin_starts[:, np.newaxis] + (i.astype(dtype) + dtype(0.5)) * step / dtype(grid)
-            return np.where((i >= 0) & (i < grid), y, dtype(np.nan)), grid
-        i = np.arange(grid).astype(dtype)
-        return bin_starts[:, np.newaxis] + (i + dtype(0.5)) * step / dtype(grid), grid
+        i = _sample_numbers(bin_starts, float(step), float(extent), grid, size)
+        t = bin_starts[:, np.newaxis] + (i.astype(dtype) + dtype(0.5)) * step / dtype(grid)
+        along = (np.arange(bins)[:, np.newaxis] + (i + 0.5) / grid) / bins  # 0 at the low side, 1 at the high side
+    by_hi = np.zeros_like(along) if enlarged else float(scale) * along
+    return AxisSamples(np.where((i >= 0) & (i < grid), t, dtype(np.nan)), grid, float(scale) - by_hi, by_hi)
+
+
+def _sample_numbers(bin_starts: NDArray[Any], step: float, extent: float, grid: int, size: int) -> NDArray[np.float64]:
+    """The numbers i of the samples in each bin, shape (bins or 1, samples); some may lie outside [0, grid).
+
+    An adaptive grid of many more samples than the map has pixels is cut to those that may lie in [-1, size]; the
+    coordinates of all others are outside, and what is outside counts 0.
+    """
+    if grid <= 4 * size + 4096:
+        return np.arange(grid, dtype=float)[np.newaxis]
+    # Samples are at least half a pixel apart; `slack` of them covers the rounding of large coordinates.
+    slack = 8 + int(np.finfo(bin_starts.dtype).eps * 32 * (abs(float(bin_starts[0])) + extent))
+    first = np.floor((-1 - bin_starts.astype(float)) * (grid / step)) - slack
+    return np.asarray(first[:, np.newaxis] + np.arange(2 * (size + 2) + 2 * slack + 2))
 
 
 def inside_first(t: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,14 +20,20 @@ struct CropAndResize {
 
     CYROI_HD Axis<G> axis(G lo, G hi, index bins, index size) const {
         const G last = static_cast<G>(size - 1);
-        if (bins > 1) return Axis<G>{lo * last, (hi - lo) * last / static_cast<G>(bins - 1), 1, bins, size};
-        return Axis<G>{static_cast<G>(0.5) * (lo + hi) * last, 0, 1, bins, size};
+        if (bins > 1) return Axis<G>{lo * last, (hi - lo) * last / static_cast<G>(bins - 1), 1, bins, size, false};
+        return Axis<G>{static_cast<G>(0.5) * (lo + hi) * last, 0, 1, bins, size, false};
     }
 
-    template <class A>
-    CYROI_HD void bin(const Axis<G>& a, index p, TapWriter<A>& taps) const {
+    CYROI_HD static Motion motion(const Axis<G>& a, index p) {
+        const double last = static_cast<double>(a.size - 1);
+        const double by_hi = last * (a.bins > 1 ? static_cast<double>(p) / static_cast<double>(a.bins - 1) : 0.5);
+        return Motion{last - by_hi, by_hi};
+    }
+
+    template <class W>
+    CYROI_HD void bin(const Axis<G>& a, index p, W& taps) const {
         const Sample s = crop_sample(a.start + static_cast<G>(p) * a.step, a.size);
-        taps.add(to_nearest ? nearest(s) : s);
+        taps.add(to_nearest ? nearest(s) : s, motion(a, p));
     }
 };
 

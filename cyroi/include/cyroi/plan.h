@@ -65,16 +65,17 @@ CYROI_HD index tap_capacity(const Operator& op, const G* box /* IN: y1 x1 y2 x2 
     return with_planner<G>(op, Capacity<G>{op, box});
 }
 
-template <class G, class A>
+/* T: Taps, or Slopes (slopes.h). */
+template <class G, class T>
 struct Fill {
     const Operator& op;
     const G* box;
-    Taps<A> taps;
+    T taps;
     int* ends;
 
     template <class P>
-    CYROI_HD index axis(const P& planner, const Axis<G>& a, index first, index bins, Taps<A> out, int* bin_ends) const {
-        TapWriter<A> writer(out, a.capacity(bins), a.grid > 0 ? 1.0 / static_cast<double>(a.grid) : 0.0);
+    CYROI_HD index axis(const P& planner, const Axis<G>& a, index first, index bins, T out, int* bin_ends) const {
+        typename T::Writer writer(out, a.capacity(bins), a.grid > 0 ? 1.0 / static_cast<double>(a.grid) : 0.0);
         int count = 0;
         for (index p = 0; p < bins; ++p) {
             planner.bin(a, first + p, writer);
@@ -97,12 +98,11 @@ struct Fill {
 
 /* Writes the taps of one box, beginning at offset `first_tap` of the arrays, and for each bin where its taps end (y bins,
  * then x bins; each axis counts from 0). */
-template <class G, class A>
-CYROI_HD BoxPlan plan_box(const Operator& op, const G* box /* IN: y1 x1 y2 x2 */, index image, index first_tap,
-                          int* pixels /* OUT */, A* weights /* OUT */,
-                          int* ends /* OUT: of the tile, bins_y + bins_x */) {
-    const Taps<A> taps = Taps<A>{pixels, weights}.from(first_tap);
-    BoxPlan plan = with_planner<G>(op, Fill<G, A>{op, box, taps, ends});
+template <class G, class T>
+CYROI_HD BoxPlan plan_taps(const Operator& op, const G* box /* IN: y1 x1 y2 x2 */, index image, index first_tap,
+                           T all /* OUT */, int* ends /* OUT: of the tile, bins_y + bins_x */) {
+    const T taps = all.from(first_tap);
+    BoxPlan plan = with_planner<G>(op, Fill<G, T>{op, box, taps, ends});
     const int* x = taps.pixel + plan.taps_x;
     index first = plan.x_count ? x[0] : 0, last = first - 1;
     for (index j = 0; j < plan.x_count; ++j) {
@@ -115,6 +115,12 @@ CYROI_HD BoxPlan plan_box(const Operator& op, const G* box /* IN: y1 x1 y2 x2 */
     plan.x_first = first;
     plan.x_span = last - first + 1;
     return plan;
+}
+
+template <class G, class A>
+CYROI_HD BoxPlan plan_box(const Operator& op, const G* box, index image, index first_tap, int* pixels, A* weights,
+                          int* ends) {
+    return plan_taps(op, box, image, first_tap, Taps<A>{pixels, weights}, ends);
 }
 
 }  // namespace cyroi

@@ -40,9 +40,18 @@ struct RoiAlign {
         const G offset = aligned ? static_cast<G>(0.5) : static_cast<G>(0);
         const G start = lo * scale - offset;
         G extent = (hi * scale - offset) - start;
-        if (!aligned && extent < 1) extent = 1;
+        const bool pinned = !aligned && extent < 1;
+        if (pinned) extent = 1;
         const G bin = extent / static_cast<G>(bins);
-        return Axis<G>{start, bin, sampling_ratio > 0 ? sampling_ratio : adaptive_grid(bin), bins, size};
+        return Axis<G>{start, bin, sampling_ratio > 0 ? sampling_ratio : adaptive_grid(bin), bins, size, pinned};
+    }
+
+    /* The size of the grid counts as a constant. */
+    CYROI_HD Motion motion(const Axis<G>& a, index p, index i) const {
+        const double in_bin = (static_cast<double>(i) + 0.5) / static_cast<double>(a.grid);
+        const double along = (static_cast<double>(p) + in_bin) / static_cast<double>(a.bins);
+        const double unit = static_cast<double>(scale), by_hi = a.pinned ? 0.0 : unit * along;
+        return Motion{unit - by_hi, by_hi};
     }
 
     CYROI_HD static G coordinate(const Axis<G>& a, index p, index i) {
@@ -50,8 +59,8 @@ struct RoiAlign {
                ((static_cast<G>(i) + static_cast<G>(0.5)) * a.step) / static_cast<G>(a.grid);
     }
 
-    template <class A>
-    CYROI_HD void bin(const Axis<G>& a, index p, TapWriter<A>& taps) const {
+    template <class W>
+    CYROI_HD void bin(const Axis<G>& a, index p, W& taps) const {
         index first = 0, last = a.grid;
         if (sampling_ratio == 0) {
             first = first_beyond(a, p, static_cast<G>(-1), true);
@@ -59,7 +68,7 @@ struct RoiAlign {
         }
         for (index i = first; i < last; ++i) {
             const index ascending = a.step < 0 ? a.grid - 1 - i : i;
-            taps.add(band_sample(coordinate(a, p, ascending), a.size));
+            taps.add(band_sample(coordinate(a, p, ascending), a.size), motion(a, p, ascending));
         }
     }
 

@@ -20,14 +20,20 @@ struct Sample {
     bool inside;
     index lo;
     double frac;
+    bool moves; /* t lies strictly between the first and the last pixel, so what is read changes with t */
+};
+
+/* How far a sample moves with the low and with the high side of its box: derivatives of t, in pixels per unit of the box. */
+struct Motion {
+    double by_lo, by_hi;
 };
 
 /* t >= 0 and finite: split into pixel and fraction; at and beyond the last pixel, that pixel alone. */
 template <class G>
 CYROI_HD inline Sample split(G t, index size) {
     const index lo = static_cast<index>(t);
-    if (lo >= size - 1) return Sample{true, size - 1, 0.0};
-    return Sample{true, lo, static_cast<double>(t - static_cast<G>(lo))};
+    if (lo >= size - 1) return Sample{true, size - 1, 0.0, false};
+    return Sample{true, lo, static_cast<double>(t - static_cast<G>(lo)), t > 0};
 }
 
 /* The band rule of the RoI Align family (conventions: the "-1 .. size band").
@@ -39,20 +45,20 @@ CYROI_HD inline Sample split(G t, index size) {
  * Both ends belong to the band. Outside it a sample reads nothing but is still counted in the average. */
 template <class G>
 CYROI_HD inline Sample band_sample(G t, index size) {
-    if (!(size > 0 && t >= -1 && t <= static_cast<G>(size))) return Sample{false, 0, 0.0};
+    if (!(size > 0 && t >= -1 && t <= static_cast<G>(size))) return Sample{false, 0, 0.0, false};
     return split(t < 0 ? static_cast<G>(0) : t, size);
 }
 
 /* The rule of crop_and_resize: no band; a sample outside [0, size-1] takes the extrapolation value. */
 template <class G>
 CYROI_HD inline Sample crop_sample(G t, index size) {
-    if (!(size > 0 && t >= 0 && t <= static_cast<G>(size - 1))) return Sample{false, 0, 0.0};
+    if (!(size > 0 && t >= 0 && t <= static_cast<G>(size - 1))) return Sample{false, 0, 0.0, false};
     return split(t, size);
 }
 
 /* The nearest pixel of an inside sample, halves away from zero (t >= 0, so upwards). */
 CYROI_HD inline Sample nearest(const Sample& s) {
-    return Sample{s.inside, s.frac >= 0.5 ? s.lo + 1 : s.lo, 0.0};
+    return Sample{s.inside, s.frac >= 0.5 ? s.lo + 1 : s.lo, 0.0, false};
 }
 
 }  // namespace cyroi

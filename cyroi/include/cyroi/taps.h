@@ -15,10 +15,14 @@
 
 namespace cyroi {
 
+template <class A>
+class TapWriter;
+
 /* A list of taps; A is float or double. Pixels and weights are apart, so that a kernel loads a vector
  * of either, and so that one array type crosses from Cython. */
 template <class A>
 struct Taps {
+    typedef TapWriter<A> Writer;
     int* pixel;
     A* weight;
 
@@ -33,6 +37,7 @@ struct Axis {
     index grid; /* samples per bin; 0: none */
     index bins;
     index size;
+    bool pinned; /* the box was enlarged from its low side on, so its samples do not move with the high side */
 
     /* At most this many taps are written for `count` bins, whatever the coordinates.
      *
@@ -58,7 +63,7 @@ class TapWriter {
         : taps_(taps), room_(room), count_(0), scale_(scale), lo_(-2), w_lo_(0), w_hi_(0) {}
 
     /* Precondition: within a bin, calls come with non-decreasing s.lo. */
-    CYROI_HD void add(const Sample& s) {
+    CYROI_HD void add(const Sample& s, const Motion&) {
         if (!s.inside) return;
         if (s.lo != lo_) {
             store(lo_, w_lo_);

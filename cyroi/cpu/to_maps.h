@@ -1,0 +1,77 @@
+/* The gradient to the maps: work items, each of them a region of the maps that belongs to one thread.
+ *
+ * A region is a block of channels and a band of rows of one image. Its item zeroes it, which brings it into the cache, and then
+ * adds all boxes of the image in the user's order.
+ *
+ * Decisions
+ * a) For each pixel the sum runs over boxes, then over rows of bins (ascending), one fused multiply-add each, of what the bins
+ *    of the row give to its column (ascending). Nothing in this order depends on regions, chunks, batches, windows, routes
+ *    or other channels, so neither do the bits. No two items write the same pixel: no atomics, no copies of the map.
+ * b) A chunk of boxes that is not the first goes on with what the one before left. Outputs beyond a tile of bins come tile by
+ *    tile: then all boxes of the first tile come before those of the second.
+ * c) What a box adds where a column is reached by none of its bins, but lies in a window, is weight times 0: nothing. A pixel
+ *    of weight 0 gets nothing either, not even 0 times infinity, because it is no tap. */
+#ifndef CYROI_CPU_TO_MAPS_H
+#define CYROI_CPU_TO_MAPS_H
+
+#include "to_pixels.h"
+
+namespace cyroi {
+
+static const index kRegionRows = 16; /* at least, in a band that only more threads ask for */
+static const index kPixelBlock = 32; /* channels at least, in a region of pixels: whole cache lines, two at a time */
+
+/* Bytes of a region that is one band. */
+inline index region_size(const GradientJob& g) {
+    const Job& job = g.job;
+    const index row = job.route == FUSED ? job.row_elements : g.columns * job.planes;
+    return row * job.rows * element_size(job.maps_element);
+}
+
+/* Strides, route, and how images are cut into regions: that fit the cache, and at least two for each thread. */
+inline bool describe_maps(const Array& maps, const Array& grad, const Cache& cache, int threads, GradientJob& g) {
+    Job& job = g.job;
+    if (!describe(maps, grad, 0, cache, job)) return false;
+    if (job.route == FUSED && job.maps.x != job.channels) { /* what lies between pixels is not ours to write */
+        job.route = PIXELS;
+        job.row_channels = 1;
+        job.out.contiguous = grad.strides[1] == element_size(grad.element) || job.channels == 1;
+        job.out.plain = job.out.contiguous && grad.element == maps.element;
+    }
+    g.images = maps.shape[0];
+    g.columns = maps.shape[3];
+    const index wanted = threads > 1 ? 2 * threads : 1;
+    const index share = job.channels * g.images / wanted;
+    if (job.route == PLANES) job.planes = larger<index>(1, smaller(job.planes, share));
+    if (job.route == PIXELS) job.planes = smaller(job.planes, (share / kPixelBlock + 1) * kPixelBlock);
+    g.blocks = (job.channels + job.planes - 1) / job.planes;
+    const index for_cache = region_size(g) / larger<index>(1, cache.own / 4 * 3) + 1;
+    const index for_threads = smaller(wanted / (g.images * g.blocks), job.rows / kRegionRows);
+    g.bands = smaller(larger(for_cache, for_threads), job.rows);
+    return true;
+}
+
+inline Region region_of(const GradientJob& g, index item) {
+    const index of_image = g.blocks * g.bands, block = item % of_image / g.bands, band = item % g.bands;
+    const Job& job = g.job;
+    return Region{item / of_image, block * job.planes, smaller(job.channels, (block + 1) * job.planes),
+                  job.rows * band / g.bands, job.rows * (band + 1) / g.bands};
+}
+
+template <class A>
+inline void run_region(const GradientJob& g, index item) {
+    const Region region = region_of(g, item);
+    const bool pixels = g.job.route == PIXELS;
+    if (g.zero) pixels ? clear_pixels<A>(g, region) : clear_planes<A>(g.job, region);
+    for (index i = g.first[region.image]; i < g.first[region.image + 1]; ++i) {
+        const index k = g.order[i];
+        const Turned& turned = g.turned[k];
+        if (turned.last_row < region.y0 || turned.first_row >= region.y1) continue;
+        const index next = i + 1 < g.first[region.image + 1] ? g.order[i + 1] : k;
+        pixels ? add_to_pixels<A>(g, k, next, region) : add_to_planes<A>(g, k, next, region);
+    }
+}
+
+}  // namespace cyroi
+
+#endif
