@@ -50,7 +50,7 @@ struct GradientJob {
     const index* order;    /* boxes by image, in the user's order within one */
     const index* first;    /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
     const Run* runs;       /* gradient to the boxes: cuts of the order */
-    index run_count, groups;
+    index run_count, groups, parts; /* groups of channels; work items of a run */
     double* sums;          /* OUT: y1 x1 y2 x2 for each box and group of channels */
 };
 

@@ -39,6 +39,13 @@ inline GradientRows<A> gradient_rows(const Job& job, index k, index c, index p, 
     return GradientRows<A>{room, elements};
 }
 
+/* Asks for the rows of a box early: each box has pages of its own, and a channel few bytes of them. */
+inline void expect_rows(const Job& job, index k, index c) {
+    const char* row = gradient_row(job, k, c, 0);
+    const index size = job.out.y * job.bins_y;
+    for (index i = 0; i < size + 63 && i < 1024; i += 64) expect(row + i);
+}
+
 /* use(windows, count) for the windows of box k, at most kWindows at a time: those of its tables, or made on the way. */
 template <class A, int N, class F>
 inline void each_windows(const GradientJob& g, index k, F use) {

@@ -65,7 +65,7 @@ inline GradientKernels kernels_to_maps() {
 template <class S>
 inline GradientKernels kernels_to_boxes() {
     typedef typename Arithmetic<S>::Type A;
-    return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, fill_windows<A, 3>, run_group<S>};
+    return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, fill_windows<A, 3>, run_boxes<S>};
 }
 
 inline const GradientTarget* gradient_target() {

@@ -95,13 +95,6 @@ struct Region {
     index image, c0, c1, y0, y1;
 };
 
-/* Asks for the rows of a box early: each box has pages of its own, and a channel few bytes of them. */
-inline void expect_rows(const Job& job, index k, index c) {
-    const char* row = gradient_row(job, k, c, 0);
-    const index size = job.out.y * job.bins_y;
-    for (index i = 0; i < size + 63 && i < 1024; i += 64) expect(row + i);
-}
-
 /* Adds box k to a region of planes; next: the box to come. */
 template <class A>
 inline void add_to_planes(const GradientJob& g, index k, index next, const Region& region) {

@@ -206,7 +206,7 @@ struct SpreadOf {
 
     template <int N, int R, class A>
     static CYROI_KERNEL void windows(const SpreadJob<A>& job) {
-        const int share = kRegisters / (4 * (N + R - 1)), G = share > 0 ? share : 1;
+        const int G = kRegisters / 2 / (N + R); /* rows and sums take half of the registers */
         groups<N, R, G>(job, 0);
     }
 
