@@ -115,7 +115,10 @@ def extension(name, **options):
 
 setup(
     ext_modules=cythonize(
-        [extension(f"cyroi.cpu.{name}") for name in ("_core", "_gradients", "_host", "_quick", *(f"_{target}" for target in TARGETS))],
+        [
+            extension(f"cyroi.cpu.{name}")
+            for name in ("_core", "_gradients", "_host", "_quick", *(f"_{target}" for target in TARGETS))
+        ],
         compiler_directives=DIRECTIVES,
         build_dir="build/cython",
     ),

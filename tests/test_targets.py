@@ -28,7 +28,7 @@ def run(arguments, **environment):
 
 @pytest.mark.parametrize("target", [name for name in SUPPORTED if name != _targets.target])
 def test_the_other_targets_obey_the_laws_of_values(target):
-    files = [str(HERE / f"test_{law}.py") for law in ("reference", "invariance", "laws", "unusual_inputs")]
+    files = [str(HERE / f"test_{law}.py") for law in ("reference", "invariance", "laws", "unusual_inputs", "gradients")]
     done = run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files], CYROI_CPU_CAPABILITY=target)
     assert done.returncode == 0, done.stdout
     chosen = run(["-c", "from cyroi.cpu import _targets; print(_targets.target)"], CYROI_CPU_CAPABILITY=target)
@@ -55,6 +55,7 @@ def test_show_config_names_the_target():
 # Registers that a module may not touch: those of targets above its own.
 FOREIGN = {
     "_core": r"%[yz]mm|%k[0-7]",
+    "_gradients": r"%[yz]mm|%k[0-7]",
     "_host": r"%[yz]mm|%k[0-7]",
     "_baseline": r"%[yz]mm|%k[0-7]",
     "_avx2": r"%zmm|%k[0-7]|%[xy]mm(1[6-9]|2\d|3[01])",

@@ -19,8 +19,8 @@ struct ReadOne {
 
 /* What one bin gives, without the products of which a factor is 0. */
 template <class S, class A>
-inline void contract_bin(const SlopeList<A>& y, const SlopeList<A>& x, const S* map, const Strides& strides, double grad,
-                         double (&sums)[4]) {
+inline void contract_bin(const SlopeList<A>& y, const SlopeList<A>& x, const S* map, const Strides& strides,
+                         double grad, double (&sums)[4]) {
     for (index i = 0; i < y.count; ++i) {
         for (index j = 0; j < x.count; ++j) {
             const double value = static_cast<double>(value_of(map[y.pixel[i] * strides.y + x.pixel[j] * strides.x]));

@@ -71,8 +71,9 @@ inline GradientKernels kernels_to_boxes() {
 inline const GradientTarget* gradient_target() {
     static const GradientTarget table = {
         {kernels_to_maps<float>(), kernels_to_maps<double>()},
-        {kernels_to_boxes<float>(), kernels_to_boxes<double>(), kernels_to_boxes<Float16>(), kernels_to_boxes<BFloat16>(),
-         kernels_to_boxes<UInt8>(), kernels_to_boxes<Int8>(), kernels_to_boxes<UInt16>(), kernels_to_boxes<Int16>()}};
+        {kernels_to_boxes<float>(), kernels_to_boxes<double>(), kernels_to_boxes<Float16>(),
+         kernels_to_boxes<BFloat16>(), kernels_to_boxes<UInt8>(), kernels_to_boxes<Int8>(), kernels_to_boxes<UInt16>(),
+         kernels_to_boxes<Int16>()}};
     return &table;
 }
 

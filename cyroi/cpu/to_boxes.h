@@ -63,9 +63,9 @@ struct LaneSums {
 
 /* One tap row of the map: V windows of it, whose columns are those of the spread rows. */
 template <int V, class A, class S>
-CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const Window* windows, const SlopeList<A>& y, index t,
-                               const typename Lanes<A>::Vector (&spread)[V], typename Lanes<A>::Vector (&combined)[V],
-                               LaneSums<A>& sums) {
+CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const Window* windows, const SlopeList<A>& y,
+                               index t, const typename Lanes<A>::Vector (&spread)[V],
+                               typename Lanes<A>::Vector (&combined)[V], LaneSums<A>& sums) {
     typedef Lanes<A> L;
     const typename L::Vector w = L::set(y.weight[t]);
     typename L::Vector product = L::set(0);

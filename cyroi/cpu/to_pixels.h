@@ -22,8 +22,7 @@ struct GradientBins {
 /* Adds V vectors of channels of all bins that reach a pixel, the last one of n channels. */
 template <int V, class A>
 CYROI_INLINE void add_pixel(const Share<A, 1>* y, const Share<A, 1>* y_end, const Share<A, 1>* x,
-                            const Share<A, 1>* x_end, const A* data, const GradientBins<A>& from, index n,
-                            A* pixel) {
+                            const Share<A, 1>* x_end, const A* data, const GradientBins<A>& from, index n, A* pixel) {
     typedef Lanes<A> L;
     const index lanes = L::count;
     typename L::Vector sum[V];
@@ -55,8 +54,13 @@ class BinStream {
   public:
     template <class A>
     BinStream(const GradientBins<A>& from, index columns, index channels, index pixels)
-        : at_(reinterpret_cast<const char*>(from.data)), next_(reinterpret_cast<const char*>(from.next)), stride_(0),
-          left_(0), line_(0), lines_((channels * static_cast<index>(sizeof(A)) + 63) / 64), rate_(0) {
+        : at_(reinterpret_cast<const char*>(from.data)),
+          next_(reinterpret_cast<const char*>(from.next)),
+          stride_(0),
+          left_(0),
+          line_(0),
+          lines_((channels * static_cast<index>(sizeof(A)) + 63) / 64),
+          rate_(0) {
         if (from.y != columns * from.x || next_ == nullptr) return; /* bins do not follow each other */
         stride_ = from.x * static_cast<index>(sizeof(A));
         left_ = from.rows * columns;
@@ -182,7 +186,8 @@ inline void clear_pixels(const GradientJob& g, const Region& region) {
         if (whole) {
             std::fill_n(row, g.columns * job.maps.x, A(0));
         } else {
-            for (index x = 0; x < g.columns; ++x) std::fill_n(row + x * job.maps.x + region.c0, region.c1 - region.c0, A(0));
+            for (index x = 0; x < g.columns; ++x)
+                std::fill_n(row + x * job.maps.x + region.c0, region.c1 - region.c0, A(0));
         }
     }
 }

@@ -45,8 +45,7 @@ CYROI_KERNEL void add_lines(const ShareRange<A>& range, const Window* windows, c
 
 /* Adds to rows that are shorter than a vector. */
 template <class A>
-CYROI_KERNEL void add_lines_part(const ShareRange<A>& range, const Window& w, const A* spread, A* plane,
-                                 index stride) {
+CYROI_KERNEL void add_lines_part(const ShareRange<A>& range, const Window& w, const A* spread, A* plane, index stride) {
     typedef Lanes<A> L;
     for (const Share<A, 1>* share = range.first; share != range.end;) {
         const int pixel = share->pixel;
