@@ -81,7 +81,9 @@ def is_shape(value: object) -> bool:
     return isinstance(value, tuple) and all(hasattr(side, "__index__") and np.ndim(side) == 0 for side in value)
 
 
-def maps(name: str, value: Any, ndims: Collection[int], shape: str, names: tuple[str, ...], dtype: np.dtype[Any]) -> Maps:
+def maps(
+    name: str, value: Any, ndims: Collection[int], shape: str, names: tuple[str, ...], dtype: np.dtype[Any]
+) -> Maps:
     """The maps; or their shape, where that is all that `names` need. Their dtype is then `dtype`."""
     if not is_shape(value):
         array = _validate.maps(name, value, ndims, shape)
@@ -136,7 +138,13 @@ def _box_dtype(boxes: Any, geometry: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def differentiate(
-    call: Call, maps: str, boxes: Boxes, wrt: object, names: tuple[str, ...], out: Any, inputs: Mapping[str, Sequence[object]]
+    call: Call,
+    maps: str,
+    boxes: Boxes,
+    wrt: object,
+    names: tuple[str, ...],
+    out: Any,
+    inputs: Mapping[str, Sequence[object]],
 ) -> Any:
     """The gradients that `names` ask for; through `out` where that is given. maps: the name of the maps' argument."""
     if out is not None and len(names) > 1:
@@ -177,6 +185,8 @@ def _box_results(boxes: Boxes, out: Any, inputs: Mapping[str, Sequence[object]])
         given = list(out)
     results = []
     for array, shape, dtype in zip(given, boxes.shapes, boxes.dtypes, strict=True):
+        if out is not None and array is None:
+            raise TypeError("out must be a list of arrays, like boxes; got None in it")
         results.append(_layout.result("boxes", shape, dtype, _checked(array), inputs))
         if array is not None:
             inputs = {**inputs, "another array of out": [*inputs.get("another array of out", ()), array]}

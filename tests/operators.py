@@ -18,11 +18,12 @@ LAYOUTS = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 2, 3, 1)}  # planar -> layout
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator, its oracles, and a maker of random calls with planar maps of a given shape."""
+    """An operator and its gradients, their oracles, and a maker of random calls with planar maps of a given shape."""
 
     name: str
     function: Callable[..., Any]
     oracle: Callable[..., Any]
+    backward: Callable[..., Any]
     oracle_backward: Callable[..., Any]
     maps: str  # name of the argument that holds the maps
     index: str  # ... of the argument that holds the image of each box
@@ -84,6 +85,7 @@ OPERATORS = [
         "roi_align",
         cyroi.roi_align,
         oracle.roi_align,
+        cyroi.roi_align_backward,
         oracle.roi_align_backward,
         maps="input",
         index="batch_indices",
@@ -94,6 +96,7 @@ OPERATORS = [
         "crop_and_resize",
         cyroi.crop_and_resize,
         oracle.crop_and_resize,
+        cyroi.crop_and_resize_backward,
         oracle.crop_and_resize_backward,
         maps="image",
         index="box_indices",

@@ -15,11 +15,16 @@ HEADERS = sorted({path.relative_to(INCLUDE).as_posix() for path in INCLUDE.rglob
 
 # Instantiates the planners for both types, on the host and, under CUDA, on the device.
 USE = """
-#include "cyroi/plan.h"
+#include "cyroi/slopes.h"
 template <class G, class A>
 CYROI_HD void plan(const cyroi::Operator& op, const G* box, int* pixels, A* weights, int* ends, cyroi::BoxPlan* out) {
     *out = cyroi::plan_box<G, A>(op, box, cyroi::tap_capacity<G>(op, box), 0, pixels, weights, ends);
 }
+template <class G, class A>
+CYROI_HD void slopes(const cyroi::Operator& op, const G* box, int* pixels, A* all, int* ends, cyroi::BoxPlan* out) {
+    *out = cyroi::plan_slopes<G, A>(op, box, 0, 0, pixels, all, all, all, ends);
+}
+template CYROI_HD void slopes(const cyroi::Operator&, const float*, int*, double*, int*, cyroi::BoxPlan*);
 template CYROI_HD void plan(const cyroi::Operator&, const float*, int*, float*, int*, cyroi::BoxPlan*);
 template CYROI_HD void plan(const cyroi::Operator&, const double*, int*, double*, int*, cyroi::BoxPlan*);
 #ifdef __CUDACC__

@@ -196,8 +196,15 @@ LONG_CALLS = {
     "a long output row": "cyroi.crop_and_resize(image, [[0, 0, 1, 1]], None, (1, 10**9), out=far(1, 10**9))",
     "a long output column": "cyroi.crop_and_resize(image, [[0, 0, 1, 1]], None, (10**9, 1), out=far(10**9, 1))",
     "many samples": "cyroi.roi_align(maps[:, :1], boxes[:3], (1, 10**6), sampling_ratio=4096)",
+    "a gradient to the maps": "cyroi.roi_align_backward(ones, maps.shape, boxes, num_threads={threads})",
+    "a gradient to the boxes": "cyroi.roi_align_backward(ones, maps, boxes, wrt='boxes', num_threads={threads})",
+    "a gradient to the boxes, NHWC": "cyroi.roi_align_backward(ones.reshape(-1, 1, 1, 8), maps.reshape(1, 512, 512, 8),"
+    " boxes, wrt='boxes', layout='NHWC', num_threads={threads})",
+    "a gradient to the maps, NHWC": "cyroi.roi_align_backward(ones.reshape(-1, 1, 1, 8), (1, 512, 512, 8), boxes,"
+    " layout='NHWC', num_threads={threads})",
 }
 FAR = """
+ones = np.ones((len(boxes), 8, 1, 1), np.float32)
 image = maps[0, 0, :64, :64]
 def far(height, width):  # pages of a new array cost memory as they are written; a call that is interrupted writes few
     return np.empty((1, height, width), np.float32)
@@ -268,9 +275,11 @@ FORBIDDEN = re.compile(
 )
 
 
-def test_nothing_allocates_raises_or_takes_the_gil_inside_a_parallel_region(tmp_path):
-    generated = tmp_path / "_core.cpp"
-    command = [sys.executable, "-m", "cython", "-3", "--cplus", "-o", generated, ROOT / "cyroi" / "cpu" / "_core.pyx"]
+@pytest.mark.parametrize("module", ["_core", "_gradients"])
+def test_nothing_allocates_raises_or_takes_the_gil_inside_a_parallel_region(tmp_path, module):
+    generated = tmp_path / f"{module}.cpp"
+    source = ROOT / "cyroi" / "cpu" / f"{module}.pyx"
+    command = [sys.executable, "-m", "cython", "-3", "--cplus", "-o", generated, source]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     regions = parallel_regions(re.sub(r"/\*.*?\*/", "", generated.read_text(), flags=re.S))
     assert len(regions) >= 2

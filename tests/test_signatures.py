@@ -38,12 +38,13 @@ def bare(function) -> str:
 def test_every_operator_of_the_package_is_in_the_table():
     public = {name for name in cyroi.__all__ if inspect.isfunction(getattr(cyroi, name))} - NO_OPERATORS
     names = {operator.name for operator in OPERATORS}
-    assert public == names | {f"{name}_backward" for name in names} == set(reference.oracle.__all__)
+    assert public == set(reference.oracle.__all__) == names | {f"{name}_backward" for name in names}
 
 
 def test_the_signature_is_frozen_and_the_reference_has_the_same(operator):
     assert bare(operator.function) == EXPECTED[operator.name]
     assert bare(operator.oracle) == EXPECTED[operator.name]
+    assert bare(operator.backward) == EXPECTED_BACKWARD[operator.name]
     assert bare(operator.oracle_backward) == EXPECTED_BACKWARD[operator.name]
 
 
@@ -52,6 +53,7 @@ def test_the_signature_is_frozen_and_the_reference_has_the_same(operator):
     [
         *(operator.function for operator in OPERATORS),
         *(operator.oracle for operator in OPERATORS),
+        *(operator.backward for operator in OPERATORS),
         *(operator.oracle_backward for operator in OPERATORS),
         *(getattr(reference, name) for name in reference.__all__ if name != "oracle"),
     ],
@@ -65,8 +67,9 @@ def test_docstrings_name_every_parameter_and_have_an_example(function):
     assert ">>> " in text
 
 
-def test_operators_document_errors_formula_and_source(operator):
-    text = inspect.getdoc(operator.function)
+@pytest.mark.parametrize("direction", ["function", "backward"])
+def test_operators_document_errors_formula_and_source(operator, direction):
+    text = inspect.getdoc(getattr(operator, direction))
     for error in ("TypeError", "ValueError", "IndexError", "MemoryError"):
         assert f"\n{error}\n" in text
     for section in ("Notes", "References", "Raises"):

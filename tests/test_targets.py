@@ -16,7 +16,7 @@ import cyroi
 from cyroi.cpu import _host, _targets
 
 HERE = Path(__file__).parent
-LAWS = ("reference", "invariance", "laws", "storage", "streams", "unusual_inputs")
+LAWS = ("reference", "invariance", "laws", "storage", "streams", "unusual_inputs", "gradients")
 SUPPORTED = [name for name in _targets.TARGETS if _host.supported[name]]
 
 
@@ -56,7 +56,9 @@ def test_show_config_names_the_target():
 # Registers that a module may not touch: those of targets above its own.
 FOREIGN = {
     "_core": r"%[yz]mm|%k[0-7]",
+    "_gradients": r"%[yz]mm|%k[0-7]",
     "_host": r"%[yz]mm|%k[0-7]",
+    "_quick": r"%[yz]mm|%k[0-7]",
     "_c_api": r"%[yz]mm|%k[0-7]",
     "_baseline": r"%[yz]mm|%k[0-7]",
     "_avx2": r"%zmm|%k[0-7]|%[xy]mm(1[6-9]|2\d|3[01])",

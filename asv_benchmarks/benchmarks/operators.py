@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -87,3 +87,38 @@ class RoiAlign(_Operator):
 
 class CropAndResize(_Operator):
     params = parameters("crop_and_resize")
+
+
+class _Gradient:
+    """A gradient, into a result that exists already. A subclass says of what, and on which workloads."""
+
+    wrt: str
+    params: ClassVar[list[list[str]]]
+    param_names = ("workload",)
+    timeout = 120
+    repeat = (1, 10, 5.0)
+    number = 1
+
+    def setup(self, workload: str) -> None:
+        chosen = WORKLOADS[workload]
+        self.backward = getattr(cyroi, f"{chosen.operator}_backward", None)
+        if self.backward is None:
+            raise NotImplementedError(f"this commit has no gradient of {chosen.operator}")
+        arguments, grad_output = case(workload)
+        grad_output.fill(1)
+        self.arguments = {name: value for name, value in arguments.items() if name not in ("output_size", "crop_size")}
+        self.arguments |= {"grad_output": grad_output, "wrt": chosen.maps if self.wrt == "maps" else "boxes"}
+        self.out = np.zeros_like(arguments[chosen.maps if self.wrt == "maps" else "boxes"])
+
+    def time_backward(self, workload: str) -> None:
+        self.backward(**self.arguments, out=self.out)
+
+
+class ToTheMaps(_Gradient):
+    wrt = "maps"
+    params: ClassVar = [["W1", "W1a", "W3", "W4", "W7"]]
+
+
+class ToTheBoxes(_Gradient):
+    wrt = "boxes"
+    params: ClassVar = [["W1", "W7"]]

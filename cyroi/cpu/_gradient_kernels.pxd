@@ -9,7 +9,7 @@ cdef extern from "gradients.h" namespace "cyroi" nogil:
         pass
     cdef cppclass GradientJob:
         Job job
-        index images, batch, blocks, bands, groups, run_count
+        index images, batch, blocks, bands, groups, parts, run_count
         bint zero
     cdef cppclass GradientKernels:
         int lanes
@@ -28,6 +28,7 @@ cdef extern from "gradients.h" namespace "cyroi" nogil:
     void order_boxes(const GradientJob&, index, index*, index*)
     index cut_runs(const GradientJob&, index, double, int, Run*)
     void place_windows(const GradientJob&, index, index, index)
+    void clear_sums(const GradientJob&, index)
     void add_sums(const GradientJob&, index, double*)
 
 cdef extern from "gradient_memory.h" namespace "cyroi" nogil:

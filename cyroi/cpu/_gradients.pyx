@@ -20,8 +20,9 @@ from ._core cimport (
     thread_count,
 )
 from ._gradient_kernels cimport (
-    GradientJob, GradientKernels, GradientTarget, Room, add_sums, batch_rows, chunk_cost, cost_bound, cut_runs,
-    describe_boxes, describe_maps, lay_out, most_windows, order_boxes, place_windows, plan_slopes, publish,
+    GradientJob, GradientKernels, GradientTarget, Room, add_sums, batch_rows, chunk_cost, clear_sums, cost_bound,
+    cut_runs, describe_boxes, describe_maps, lay_out, most_windows, order_boxes, place_windows,
+    plan_slopes, publish,
 )
 from ._kernels cimport (
     _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, plan_box, tap_capacity,
@@ -160,7 +161,8 @@ cdef Status run_chunk(GradientJob& g, const Call& call, Room& room, index count)
         g.zero = False
         return status
     g.run_count = cut_runs(g, count, cost, call.num_threads, room.runs)
-    status = run_items(g, call, g.run_count * g.groups, cost)
+    clear_sums(g, count)
+    status = run_items(g, call, g.run_count * g.parts, cost)
     if status == OK:
         add_sums(g, count, call.result)
     return status
@@ -231,7 +233,7 @@ cdef Status apply(Operator& op, const Array& maps, const Array& grad, const void
     cdef GradientJob g
     cdef bint doubles = maps.element == _FLOAT64
     op.height, op.width, op.bins_y, op.bins_x = maps.shape[2], maps.shape[3], grad.shape[2], grad.shape[3]
-    g.zero, g.groups, g.blocks, g.bands = not call.to_boxes, 1, 1, 1
+    g.zero, g.groups, g.parts, g.blocks, g.bands = not call.to_boxes, 1, 1, 1, 1
     if call.to_boxes:
         call.kernels = &target.to_boxes[maps.element]
         if not describe_boxes(maps, grad, cache, g):

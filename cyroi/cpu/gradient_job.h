@@ -35,23 +35,23 @@ struct Run {
 
 struct GradientJob {
     Job job;
-    index images, columns; /* of the maps */
-    index batch;           /* rows of bins at once, at most kBatch */
-    index blocks, bands;   /* of channels, of map rows: an image is cut into so many work items */
-    bool zero;             /* the maps' gradient holds nothing yet */
-    const void* by_lo;     /* IN: taps, derivatives of their weights */
-    const void* by_hi;     /* IN */
-    Turned* turned;        /* of each box */
-    Line* lines;           /* room: as for taps, and in the same places */
-    void* shares;          /* ... */
-    Window* windows;       /* of all boxes */
-    void* at;              /* tables of all boxes: places */
-    void* table_weights;   /* ... and N weights each */
-    const index* order;    /* boxes by image, in the user's order within one */
-    const index* first;    /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
-    const Run* runs;       /* gradient to the boxes: cuts of the order */
-    index run_count, groups;
-    double* sums;          /* OUT: y1 x1 y2 x2 for each box and group of channels */
+    index images, columns;          /* of the maps */
+    index batch;                    /* rows of bins at once, at most kBatch */
+    index blocks, bands;            /* of channels, of map rows: an image is cut into so many work items */
+    bool zero;                      /* the maps' gradient holds nothing yet */
+    const void* by_lo;              /* IN: taps, derivatives of their weights */
+    const void* by_hi;              /* IN */
+    Turned* turned;                 /* of each box */
+    Line* lines;                    /* room: as for taps, and in the same places */
+    void* shares;                   /* ... */
+    Window* windows;                /* of all boxes */
+    void* at;                       /* tables of all boxes: places */
+    void* table_weights;            /* ... and N weights each */
+    const index* order;             /* boxes by image, in the user's order within one */
+    const index* first;             /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
+    const Run* runs;                /* gradient to the boxes: cuts of the order */
+    index run_count, groups, parts; /* groups of channels; work items of a run */
+    double* sums;                   /* OUT: y1 x1 y2 x2 for each box and group of channels */
 };
 
 template <class A, int N>

@@ -7,10 +7,10 @@
 
 namespace cyroi {
 
-static const index kGroup = 16;         /* channels that the gradient to the boxes sums up at once */
-static const index kRowRoom = 8192;     /* elements of rows that are converted at once */
-static const index kBoxBatch = 8;       /* rows of bins at once, of which three spread rows each are kept */
-static const double kRunCost = 2e6;     /* of a run of boxes and a group of channels, at most */
+static const index kGroup = 16;     /* channels that the gradient to the boxes sums up at once */
+static const index kRowRoom = 8192; /* elements of rows that are converted at once */
+static const index kBoxBatch = 8;   /* rows of bins at once, of which three spread rows each are kept */
+static const double kRunCost = 1e7; /* of a run of boxes and a group of channels, at most */
 
 /* Rows of bins at once: what their converted elements have room for, in vectors of channels of up to 16. */
 inline index batch_rows(const Job& job, bool to_boxes) {
@@ -59,13 +59,18 @@ inline void order_boxes(const GradientJob& g, index count, index* order /* OUT *
     }
 }
 
-/* Cuts the order into runs, each of one image; at most `count` of them. */
+/* Cuts the order into runs, each of one image; at most `count` of them. As few as occupy the threads: a plane comes from
+ * memory once for each. */
 inline index cut_runs(const GradientJob& g, index count, double cost, int threads, Run* runs /* OUT */) {
-    const double limit = smaller(kRunCost, cost / (8.0 * threads * static_cast<double>(g.groups)));
+    const double groups = static_cast<double>(g.parts),
+                 wanted = threads > 1 ? larger(1.0, 4.0 * threads / groups) : 1.0;
+    const double limit = smaller(kRunCost, cost / (groups * wanted));
     index made = 0;
+    const double channels =
+        static_cast<double>(g.job.route == PIXELS ? g.job.channels : smaller(kGroup, g.job.channels));
     double open = 0;
     for (index i = 0; i < count; ++i) {
-        const double here = gradient_cost(g, g.order[i]) * static_cast<double>(smaller(kGroup, g.job.channels));
+        const double here = gradient_cost(g, g.order[i]) * channels;
         const bool same = i > 0 && g.job.boxes[g.order[i]].image == g.job.boxes[g.order[i - 1]].image;
         if (!same || open + here > limit) {
             runs[made++] = Run{i, i};
@@ -91,11 +96,17 @@ inline void place_windows(const GradientJob& g, index count, index windows, inde
     }
 }
 
+/* Before the work items of a chunk, which add to them. */
+inline void clear_sums(const GradientJob& g, index count) {
+    std::fill_n(g.sums, 4 * count * g.groups, 0.0);
+}
+
 /* Adds the sums of channels of each box of the chunk to its row of the result. */
 inline void add_sums(const GradientJob& g, index count, double* result) {
     for (index k = 0; k < count; ++k) {
         for (index group = 0; group < g.groups; ++group) {
-            for (index i = 0; i < 4; ++i) result[4 * (g.job.first_box + k) + i] += g.sums[(k * g.groups + group) * 4 + i];
+            for (index i = 0; i < 4; ++i)
+                result[4 * (g.job.first_box + k) + i] += g.sums[(k * g.groups + group) * 4 + i];
         }
     }
 }

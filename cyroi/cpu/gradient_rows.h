@@ -31,12 +31,20 @@ template <class A>
 inline GradientRows<A> gradient_rows(const Job& job, index k, index c, index p, index count, A* room) {
     const char* row = gradient_row(job, k, c, p);
     const index size = static_cast<index>(sizeof(A));
-    if (job.out.plain && job.out.y % size == 0) return GradientRows<A>{reinterpret_cast<const A*>(row), job.out.y / size};
+    if (job.out.plain && job.out.y % size == 0)
+        return GradientRows<A>{reinterpret_cast<const A*>(row), job.out.y / size};
     const index elements = job.bins_x * job.row_channels;
     for (index i = 0; i < count; ++i) {
         with_element(job.out.element, ReadElements<A>{job, row + i * job.out.y, room + i * elements});
     }
     return GradientRows<A>{room, elements};
+}
+
+/* Asks for the rows of a box early: each box has pages of its own, and a channel few bytes of them. */
+inline void expect_rows(const Job& job, index k, index c) {
+    const char* row = gradient_row(job, k, c, 0);
+    const index size = job.out.y * job.bins_y;
+    for (index i = 0; i < size + 63 && i < 1024; i += 64) expect(row + i);
 }
 
 /* use(windows, count) for the windows of box k, at most kWindows at a time: those of its tables, or made on the way. */
@@ -45,7 +53,8 @@ inline void each_windows(const GradientJob& g, index k, F use) {
     const Turned& turned = g.turned[k];
     if (turned.tabled) {
         const Window* windows = g.windows + turned.window;
-        for (index w = 0; w < turned.windows; w += kWindows) use(windows + w, smaller<index>(kWindows, turned.windows - w));
+        for (index w = 0; w < turned.windows; w += kWindows)
+            use(windows + w, smaller<index>(kWindows, turned.windows - w));
         return;
     }
     WindowCutter<A, N> cutter(g.job, x_lines<A, N>(g, k));
@@ -72,8 +81,14 @@ inline void spread_rows(const GradientJob& g, index k, const Window* windows, in
     const A* weight = static_cast<const A*>(g.table_weights) + N * turned.table;
     for (index w = 0, end; w < count; w = end) {
         for (end = w + 1; end < count && windows[end].vectors == windows[w].vectors;) ++end;
-        const SpreadJob<A> job = {windows + w, windows + end, at, weight, rows, p_count,
-                                  g.job.bins_x * g.job.row_channels, spread_at<A, N>(to, 0, w)};
+        const SpreadJob<A> job = {windows + w,
+                                  windows + end,
+                                  at,
+                                  weight,
+                                  rows,
+                                  p_count,
+                                  g.job.bins_x * g.job.row_channels,
+                                  spread_at<A, N>(to, 0, w)};
         SpreadOf<Lanes<A>::permutes>::template run<N>(job);
     }
 }

@@ -65,14 +65,15 @@ inline GradientKernels kernels_to_maps() {
 template <class S>
 inline GradientKernels kernels_to_boxes() {
     typedef typename Arithmetic<S>::Type A;
-    return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, fill_windows<A, 3>, run_group<S>};
+    return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, fill_windows<A, 3>, run_boxes<S>};
 }
 
 inline const GradientTarget* gradient_target() {
     static const GradientTarget table = {
         {kernels_to_maps<float>(), kernels_to_maps<double>()},
-        {kernels_to_boxes<float>(), kernels_to_boxes<double>(), kernels_to_boxes<Float16>(), kernels_to_boxes<BFloat16>(),
-         kernels_to_boxes<UInt8>(), kernels_to_boxes<Int8>(), kernels_to_boxes<UInt16>(), kernels_to_boxes<Int16>()}};
+        {kernels_to_boxes<float>(), kernels_to_boxes<double>(), kernels_to_boxes<Float16>(),
+         kernels_to_boxes<BFloat16>(), kernels_to_boxes<UInt8>(), kernels_to_boxes<Int8>(), kernels_to_boxes<UInt16>(),
+         kernels_to_boxes<Int16>()}};
     return &table;
 }
 

@@ -63,9 +63,9 @@ struct LaneSums {
 
 /* One tap row of the map: V windows of it, whose columns are those of the spread rows. */
 template <int V, class A, class S>
-CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const Window* windows, const SlopeList<A>& y, index t,
-                               const typename Lanes<A>::Vector (&spread)[V], typename Lanes<A>::Vector (&combined)[V],
-                               LaneSums<A>& sums) {
+CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const Window* windows, const SlopeList<A>& y,
+                               index t, const typename Lanes<A>::Vector (&spread)[V],
+                               typename Lanes<A>::Vector (&combined)[V], LaneSums<A>& sums) {
     typedef Lanes<A> L;
     const typename L::Vector w = L::set(y.weight[t]);
     typename L::Vector product = L::set(0);
@@ -125,10 +125,11 @@ inline const S* map_of(const Job& job, index k, index c) {
     return static_cast<const S*>(job.map_data) + job.boxes[k].image * job.maps.n + c * job.maps.c;
 }
 
-/* Box k, channel c (fused: and all others). */
+/* Box k, channel c (fused: and all others); next: the box to come. */
 template <class S, class A>
-inline void contract_plane(const GradientJob& g, index k, index c, LaneSums<A>& sums) {
+inline void contract_plane(const GradientJob& g, index k, index next, index c, LaneSums<A>& sums) {
     const Job& job = g.job;
+    if (next != k) expect_rows(job, next, c);
     alignas(64) A spread[kBoxBatch * kWindows * 3 * Lanes<A>::count];
     A room[kRowRoom];
     const SlopeBins<A> y = y_slopes<A>(g, k);
@@ -143,48 +144,85 @@ inline void contract_plane(const GradientJob& g, index k, index c, LaneSums<A>& 
     }
 }
 
-/* Route pixels: a vector of n channels and one column of the map, for a row of bins. */
-template <class S, class A>
-CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* share, const Share<A, 3>* end,
-                                  const A* row, index bin, const S* column, index stride, index n, LaneSums<A>& sums) {
+/* Route pixels: V vectors of channels of one column of the map, for a row of bins; a single one has n channels. */
+template <int V, class S, class A>
+CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* share, const Share<A, 3>* end, const A* row,
+                                  index bin, const S* column, index stride, index n, LaneSums<A> (&sums)[V]) {
     typedef Lanes<A> L;
-    typename L::Vector spread[3];
-    CYROI_UNROLL for (int i = 0; i < 3; ++i) spread[i] = L::set(0);
+    typename L::Vector spread[3][V], combined[V];
+    CYROI_UNROLL for (int v = 0; v < V; ++v) {
+        spread[0][v] = spread[1][v] = spread[2][v] = combined[v] = L::set(0);
+    }
     for (; share != end; ++share) {
-        const typename L::Vector value = L::load_part(row + share->bin * bin, n);
-        CYROI_UNROLL for (int i = 0; i < 3; ++i) spread[i] = L::fma(L::set(share->weight[i]), value, spread[i]);
+        const A* from = row + share->bin * bin;
+        typename L::Vector value[V];
+        CYROI_UNROLL for (int v = 0; v < V; ++v) {
+            value[v] = V > 1 ? L::load(from + v * L::count) : L::load_part(from, n);
+        }
+        CYROI_UNROLL for (int i = 0; i < 3; ++i) {
+            const typename L::Vector w = L::set(share->weight[i]);
+            CYROI_UNROLL for (int v = 0; v < V; ++v) spread[i][v] = L::fma(w, value[v], spread[i][v]);
+        }
     }
-    typename L::Vector combined = L::set(0);
     for (index t = 0; t < y.count; ++t) {
-        const typename L::Vector value = L::load_part(column + y.pixel[t] * stride, n);
-        const typename L::Vector product = L::mul(value, spread[0]);
-        combined = L::fma(L::set(y.weight[t]), value, combined);
-        sums.at[0] = L::fma(L::set(y.by_lo[t]), product, sums.at[0]);
-        sums.at[2] = L::fma(L::set(y.by_hi[t]), product, sums.at[2]);
+        const S* from = column + y.pixel[t] * stride;
+        const typename L::Vector w = L::set(y.weight[t]), lo = L::set(y.by_lo[t]), hi = L::set(y.by_hi[t]);
+        CYROI_UNROLL for (int v = 0; v < V; ++v) {
+            const typename L::Vector value = V > 1 ? L::load(from + v * L::count) : L::load_part(from, n);
+            const typename L::Vector product = L::mul(value, spread[0][v]);
+            combined[v] = L::fma(w, value, combined[v]);
+            sums[v].at[0] = L::fma(lo, product, sums[v].at[0]);
+            sums[v].at[2] = L::fma(hi, product, sums[v].at[2]);
+        }
     }
-    sums.at[1] = L::fma(spread[1], combined, sums.at[1]);
-    sums.at[3] = L::fma(spread[2], combined, sums.at[3]);
+    CYROI_UNROLL for (int v = 0; v < V; ++v) {
+        sums[v].at[1] = L::fma(spread[1][v], combined[v], sums[v].at[1]);
+        sums[v].at[3] = L::fma(spread[2][v], combined[v], sums[v].at[3]);
+    }
 }
 
-/* Box k, n channels from c on. */
+/* V vectors of channels of a row of bins; row: its bins, map: row 0, column 0. */
+template <int V, class S, class A>
+CYROI_KERNEL void contract_row(const SlopeList<A>& y, const Lines<A, 3>& x, const A* row, index bin, const S* map,
+                               const Strides& strides, index n, LaneSums<A>* into) {
+    LaneSums<A> sums[V];
+    CYROI_UNROLL for (int v = 0; v < V; ++v) sums[v] = into[v];
+    for (index j = 0; j < x.count; ++j) {
+        contract_column<V>(y, x.share + x.begin(j), x.share + x.line[j].end, row, bin,
+                           map + x.line[j].pixel * strides.x, strides.y, n, sums);
+    }
+    CYROI_UNROLL for (int v = 0; v < V; ++v) into[v] = sums[v];
+}
+
+/* Channels [c, c + count) of box k, a LaneSums for each vector of them; next: the box to come. */
 template <class S, class A>
-CYROI_KERNEL void contract_pixels(const GradientJob& g, index k, index c, index n, LaneSums<A>& into) {
+inline void contract_pixels(const GradientJob& g, index k, index next, index c, index count, LaneSums<A>* sums) {
     const Job& job = g.job;
+    const int V = kRegisters / 16;
+    const index lanes = Lanes<A>::count;
     A room[kRowRoom];
     const SlopeBins<A> y = y_slopes<A>(g, k);
     const Lines<A, 3> x = x_lines<A, 3>(g, k);
     const S* map = map_of<S>(job, k, c);
-    LaneSums<A> sums = into;
+    BinStream stream(gradient_bins(job, k, next, c, smaller(lanes, count), 0, 0, room), job.bins_x, count,
+                     job.bins_y * (count / (V * lanes) + 1));
     for (index p = 0; p < job.bins_y; ++p) {
         const SlopeList<A> taps = y[p];
         if (taps.count == 0) continue;
-        const GradientBins<A> from = gradient_bins(job, k, k, c, n, p, 1, room);
-        for (index j = 0; j < x.count; ++j) {
-            contract_column(taps, x.share + x.begin(j), x.share + x.line[j].end, from.data + p * from.y, from.x,
-                            map + x.line[j].pixel * job.maps.x, job.maps.y, n, sums);
+        for (index i = 0; i < count;) {
+            const index n = smaller(lanes, count - i);
+            const GradientBins<A> from = gradient_bins(job, k, k, c + i, n, p, 1, room);
+            const A* row = from.data + p * from.y;
+            stream.ask();
+            if (job.out.plain && i + V * lanes <= count) {
+                contract_row<V>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);
+                i += V * lanes;
+            } else {
+                contract_row<1>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);
+                i += lanes;
+            }
         }
     }
-    into = sums;
 }
 
 }  // namespace cyroi

@@ -45,7 +45,9 @@ inline bool describe_maps(const Array& maps, const Array& grad, const Cache& cac
     if (job.route == PLANES) job.planes = larger<index>(1, smaller(job.planes, share));
     if (job.route == PIXELS) job.planes = smaller(job.planes, (share / kPixelBlock + 1) * kPixelBlock);
     g.blocks = (job.channels + job.planes - 1) / job.planes;
-    const index for_cache = region_size(g) / larger<index>(1, cache.own / 4 * 3) + 1;
+    const index large = larger<index>(1, cache.own / 4 * 3);
+    const index for_cache =
+        job.route == PIXELS ? 1 : region_size(g) / large + 1; /* each band walks through all boxes */
     const index for_threads = smaller(wanted / (g.images * g.blocks), job.rows / kRegionRows);
     g.bands = smaller(larger(for_cache, for_threads), job.rows);
     return true;

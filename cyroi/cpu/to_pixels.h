@@ -22,8 +22,7 @@ struct GradientBins {
 /* Adds V vectors of channels of all bins that reach a pixel, the last one of n channels. */
 template <int V, class A>
 CYROI_INLINE void add_pixel(const Share<A, 1>* y, const Share<A, 1>* y_end, const Share<A, 1>* x,
-                            const Share<A, 1>* x_end, const A* data, const GradientBins<A>& from, index n,
-                            A* pixel) {
+                            const Share<A, 1>* x_end, const A* data, const GradientBins<A>& from, index n, A* pixel) {
     typedef Lanes<A> L;
     const index lanes = L::count;
     typename L::Vector sum[V];
@@ -49,35 +48,63 @@ CYROI_INLINE void add_pixel(const Share<A, 1>* y, const Share<A, 1>* y_end, cons
     L::store_part(pixel + (V - 1) * lanes, sum[V - 1], n);
 }
 
-/* Asks early for V vectors of channels of the bins that reach a pixel, in a row of bins that comes next. */
-template <int V, class A>
-CYROI_INLINE void expect_bins(const A* row, const Share<A, 1>* x, const Share<A, 1>* x_end, index bin) {
-    for (; x != x_end; ++x) {
-        CYROI_UNROLL for (int v = 0; v < V; ++v) expect(row + x->bin * bin + v * Lanes<A>::count);
+/* Asks for the gradient's bins of a box early and evenly, a few cache lines for each pixel: those of kAhead bins behind the
+ * ones that are being added, and in the end the first ones of the box to come. */
+class BinStream {
+  public:
+    template <class A>
+    BinStream(const GradientBins<A>& from, index columns, index channels, index pixels)
+        : at_(reinterpret_cast<const char*>(from.data)),
+          next_(reinterpret_cast<const char*>(from.next)),
+          stride_(0),
+          left_(0),
+          line_(0),
+          lines_((channels * static_cast<index>(sizeof(A)) + 63) / 64),
+          rate_(0) {
+        if (from.y != columns * from.x || next_ == nullptr) return; /* bins do not follow each other */
+        stride_ = from.x * static_cast<index>(sizeof(A));
+        left_ = from.rows * columns;
+        rate_ = left_ * lines_ / larger<index>(pixels, 1) + 1;
+        const index skipped = smaller(kAhead, left_);
+        at_ += skipped * stride_;
+        left_ -= skipped;
     }
-}
+
+    CYROI_INLINE void ask() {
+        for (index i = 0; i < rate_; ++i) {
+            if (left_ == 0) {
+                if (next_ == nullptr) return;
+                at_ = next_, next_ = nullptr, left_ = kAhead;
+            }
+            expect(at_ + 64 * line_);
+            if (++line_ == lines_) line_ = 0, at_ += stride_, --left_;
+        }
+    }
+
+  private:
+    static const index kAhead = 16;
+    const char* at_;
+    const char* next_;
+    index stride_, left_, line_, lines_, rate_;
+};
 
 /* Adds `channels` of all bins of a box to the lines [first, last) of the y axis. */
 template <class A>
 CYROI_KERNEL void add_bins(const Lines<A, 1>& y, index first, index last, const Lines<A, 1>& x,
-                           const GradientBins<A>& from, index channels, A* map, const Strides& strides) {
+                           const GradientBins<A>& from, index channels, A* map, const Job& job) {
+    const int many = kRegisters / 4; /* vectors at once */
     const index lanes = Lanes<A>::count;
-    int last_bin = -1;
+    BinStream stream(from, job.bins_x, channels, (last - first) * x.count);
     for (index i = first; i < last; ++i) {
         const Share<A, 1>*const ys = y.share + y.begin(i), *const y_end = y.share + y.line[i].end;
-        A* row = map + y.line[i].pixel * strides.y;
-        const A* next = nullptr; /* the row of bins after those of this line, if they are new */
-        if (y_end[-1].bin != last_bin) {
-            last_bin = y_end[-1].bin;
-            next = last_bin + 1 < from.rows ? from.data + (last_bin + 1) * from.y : from.next;
-        }
+        A* row = map + y.line[i].pixel * job.maps.y;
         for (index j = 0; j < x.count; ++j) {
             const Share<A, 1>*const xs = x.share + x.begin(j), *const x_end = x.share + x.line[j].end;
-            A* pixel = row + x.line[j].pixel * strides.x;
+            A* pixel = row + x.line[j].pixel * job.maps.x;
             index c = 0;
-            for (; c + 4 * lanes <= channels; c += 4 * lanes) {
-                if (next) expect_bins<4>(next + c, xs, x_end, from.x);
-                add_pixel<4>(ys, y_end, xs, x_end, from.data + c, from, lanes, pixel + c);
+            stream.ask();
+            for (; c + many * lanes <= channels; c += many * lanes) {
+                add_pixel<many>(ys, y_end, xs, x_end, from.data + c, from, lanes, pixel + c);
             }
             for (; c < channels; c += lanes) {
                 add_pixel<1>(ys, y_end, xs, x_end, from.data + c, from, smaller(lanes, channels - c), pixel + c);
@@ -137,8 +164,14 @@ inline void add_to_pixels(const GradientJob& g, index k, index next, const Regio
         if (first == last) continue;
         const index p0 = batch * g.batch, rows = smaller(g.batch, job.bins_y - p0);
         for (index c = region.c0, n; c < region.c1; c += n) { /* what is converted has room for a vector of channels */
-            n = job.out.plain ? region.c1 - c : smaller(lanes, region.c1 - c);
-            add_bins(y, first, last, x, gradient_bins(job, k, next, c, n, p0, rows, room), n, map + c, job.maps);
+            n = smaller(job.out.plain ? region.c1 - c : lanes, region.c1 - c);
+            GradientBins<A> bins = gradient_bins(job, k, next, c, n, p0, rows, room);
+            if (c + n < region.c1) {
+                bins.next = bins.data + n;
+            } else if (bins.next) {
+                bins.next -= c - region.c0;
+            }
+            add_bins(y, first, last, x, bins, n, map + c, job);
         }
     }
 }
@@ -153,7 +186,8 @@ inline void clear_pixels(const GradientJob& g, const Region& region) {
         if (whole) {
             std::fill_n(row, g.columns * job.maps.x, A(0));
         } else {
-            for (index x = 0; x < g.columns; ++x) std::fill_n(row + x * job.maps.x + region.c0, region.c1 - region.c0, A(0));
+            for (index x = 0; x < g.columns; ++x)
+                std::fill_n(row + x * job.maps.x + region.c0, region.c1 - region.c0, A(0));
         }
     }
 }

@@ -45,8 +45,7 @@ CYROI_KERNEL void add_lines(const ShareRange<A>& range, const Window* windows, c
 
 /* Adds to rows that are shorter than a vector. */
 template <class A>
-CYROI_KERNEL void add_lines_part(const ShareRange<A>& range, const Window& w, const A* spread, A* plane,
-                                 index stride) {
+CYROI_KERNEL void add_lines_part(const ShareRange<A>& range, const Window& w, const A* spread, A* plane, index stride) {
     typedef Lanes<A> L;
     for (const Share<A, 1>* share = range.first; share != range.end;) {
         const int pixel = share->pixel;
@@ -94,13 +93,6 @@ inline void add_windows(const ShareRange<A>& range, const Window* windows, index
 struct Region {
     index image, c0, c1, y0, y1;
 };
-
-/* Asks for the rows of a box early: each box has pages of its own, and a channel few bytes of them. */
-inline void expect_rows(const Job& job, index k, index c) {
-    const char* row = gradient_row(job, k, c, 0);
-    const index size = job.out.y * job.bins_y;
-    for (index i = 0; i < size + 63 && i < 1024; i += 64) expect(row + i);
-}
 
 /* Adds box k to a region of planes; next: the box to come. */
 template <class A>

@@ -91,8 +91,7 @@ inline index turn(const Bins<A>& bins, const A* by_lo, const A* by_hi, index cou
     for (index q = 0; q < count; ++q) {
         const TapList<A> taps = bins[q];
         for (index t = 0; t < taps.count; ++t, ++n) {
-            shares[n] =
-                Share<A, 3>{taps.pixel[t], static_cast<int>(q), {taps.weight[t], by_lo[n], by_hi[n]}};
+            shares[n] = Share<A, 3>{taps.pixel[t], static_cast<int>(q), {taps.weight[t], by_lo[n], by_hi[n]}};
         }
     }
     return make_lines(shares, n, larger<index>(count, 1), lines);

@@ -21,8 +21,8 @@
 
 namespace cyroi {
 
-static const index kShares = 16;                /* bins per element that a table holds */
-static const int kWindows = kRegisters / 8;     /* that are worked on at once */
+static const index kShares = 16;            /* bins per element that a table holds */
+static const int kWindows = kRegisters / 8; /* that are worked on at once */
 
 /* Cuts the lines of the x axis into windows, one after the other. */
 template <class A, int N>
@@ -121,7 +121,8 @@ inline void fill_windows(const GradientJob& g, index k) {
             for (int s = first; s < last; ++s) {
                 const index slot = (s - first) * lanes + element - w->column;
                 at[table + slot] = static_cast<Place>(x.share[s].bin * g.job.row_channels + c - w->first);
-                for (int n = 0; n < N; ++n) weight[N * (table + (s - first) * lanes) + n * lanes + element - w->column] = x.share[s].weight[n];
+                for (int n = 0; n < N; ++n)
+                    weight[N * (table + (s - first) * lanes) + n * lanes + element - w->column] = x.share[s].weight[n];
             }
         });
     }
@@ -206,7 +207,7 @@ struct SpreadOf {
 
     template <int N, int R, class A>
     static CYROI_KERNEL void windows(const SpreadJob<A>& job) {
-        const int share = kRegisters / (4 * (N + R - 1)), G = share > 0 ? share : 1;
+        const int G = kRegisters / 2 / (N + R); /* rows and sums take half of the registers */
         groups<N, R, G>(job, 0);
     }
 
