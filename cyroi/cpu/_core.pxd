@@ -17,4 +17,3 @@ cdef int thread_count(double work, int most) noexcept nogil
 cdef void* place(char* base, size_t* used, index count, size_t size) noexcept nogil
 cdef index samples_per_box(const Operator& op) noexcept nogil
 cdef void read_array(const Py_buffer& buffer, int element, Array& array) noexcept
-

@@ -194,9 +194,9 @@ CYROI_KERNEL void contract_row(const SlopeList<A>& y, const Lines<A, 3>& x, cons
     CYROI_UNROLL for (int v = 0; v < V; ++v) into[v] = sums[v];
 }
 
-/* Channels [c, c + count) of box k, a LaneSums for each vector of them; next: the box to come. */
+/* Channels [c, c + count) of box k, a LaneSums for each vector of them. */
 template <class S, class A>
-inline void contract_pixels(const GradientJob& g, index k, index next, index c, index count, LaneSums<A>* sums) {
+inline void contract_pixels(const GradientJob& g, index k, index c, index count, LaneSums<A>* sums) {
     const Job& job = g.job;
     const int V = kRegisters / 16;
     const index lanes = Lanes<A>::count;
@@ -204,16 +204,17 @@ inline void contract_pixels(const GradientJob& g, index k, index next, index c, 
     const SlopeBins<A> y = y_slopes<A>(g, k);
     const Lines<A, 3> x = x_lines<A, 3>(g, k);
     const S* map = map_of<S>(job, k, c);
-    BinStream stream(gradient_bins(job, k, next, c, smaller(lanes, count), 0, 0, room), job.bins_x, count,
-                     job.bins_y * (count / (V * lanes) + 1));
     for (index p = 0; p < job.bins_y; ++p) {
         const SlopeList<A> taps = y[p];
         if (taps.count == 0) continue;
+        if (job.out_plain) {
+            const GradientBins<A> from = gradient_bins(job, k, k, c, lanes, p, 1, room);
+            fetch_bins(from.data + p * from.y, job.bins_x, from.x, count);
+        }
         for (index i = 0; i < count;) {
             const index n = smaller(lanes, count - i);
             const GradientBins<A> from = gradient_bins(job, k, k, c + i, n, p, 1, room);
             const A* row = from.data + p * from.y;
-            stream.ask();
             if (job.out_plain && i + V * lanes <= count) {
                 contract_row<V>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);
                 i += V * lanes;
