@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _engine, _gradients, _layout, _rois, _threads, _validate
@@ -131,7 +132,7 @@ def crop_and_resize_backward(
     indices = _rois.crop_indices(box_indices, len(coordinates), images, single=len(maps.shape) < 4)
     crops = _gradients.check_shape(grad, len(indices), channels, layout, channel_axis=len(maps.shape) > 2)
     containers = _gradients.crop_boxes(boxes, len(indices), coordinates.dtype)
-    inputs = {
+    inputs: dict[str, Sequence[object]] = {
         "grad_output": [grad_output, grad],
         "image": [image, maps.values],
         "boxes": [boxes],

@@ -101,7 +101,7 @@ def maps(
 def batch_shape(shape: tuple[int, ...], layout: str) -> tuple[int, int, int, int]:
     """Planar (n, c, h, w) of a batch, or of a single image with or without channels."""
     if len(shape) == 2:
-        return (1, 1, *shape)  # type: ignore[return-value]
+        return (1, 1, *shape)
     return _layout.planar_shape(shape if len(shape) == 4 else (1, *shape), layout)
 
 

@@ -135,7 +135,7 @@ def roi_align_backward(
     crops = _gradients.check_shape(grad, len(indices), channels, layout)
     containers = _gradients.roi_boxes(boxes, batch_indices, indices, images, coordinates.dtype)
     several = boxes if isinstance(boxes, (list, tuple)) else [boxes]
-    inputs = {
+    inputs: dict[str, Sequence[object]] = {
         "grad_output": [grad_output, grad],
         "input": [input, maps.values],
         "boxes": several,

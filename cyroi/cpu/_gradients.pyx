@@ -1,13 +1,13 @@
 # distutils: language = c++
-"""Gradients on the CPU, to the maps and to the boxes: the plan of the forward pass (`_core`), executed the other way round.
+"""Gradients on the CPU, to the maps and to the boxes: the plan of the forward pass (`_core`), executed the other way.
 
 Decisions
-a) Tiles of bins outside, chunks of boxes inside, work items of a chunk in slices between which signals are looked at, all
-   memory in one allocation before the first write: as in `_core`, whose text says why.
-b) To the maps, an item is a region of the maps (to_maps.h), which the first chunk zeroes and every chunk adds to. So chunks
-   run one after the other, and what bounds the time to the next look for signals is the number of boxes in a chunk.
-c) To the boxes, an item is a run of boxes and a group of channels (box_sums.h). It leaves its sums in memory of the chunk, and
-   they are added up in order after all of its items.
+a) Tiles of bins outside, chunks of boxes inside, work items of a chunk in slices between which signals are looked at,
+   all memory in one allocation before the first write: as in `_core`, whose text says why.
+b) To the maps, an item is a region of the maps (to_maps.h), which the first chunk zeroes and every chunk adds to. So
+   chunks run one after the other, and what bounds the time to the next look for signals is the boxes of a chunk.
+c) To the boxes, an item is a run of boxes and a group of channels (box_sums.h). It leaves its sums in memory of the
+   chunk, and they are added up in order after all of its items.
 d) Tables of windows have a fixed room. Boxes beyond it do without, which costs time and no bit.
 """
 from cython.parallel cimport prange
@@ -21,8 +21,7 @@ from ._core cimport (
 )
 from ._gradient_kernels cimport (
     GradientJob, GradientKernels, GradientTarget, Room, add_sums, batch_rows, chunk_cost, clear_sums, cost_bound,
-    cut_runs, describe_boxes, describe_maps, lay_out, most_windows, order_boxes, place_windows,
-    plan_slopes, publish,
+    cut_runs, describe_boxes, describe_maps, lay_out, most_windows, order_boxes, place_windows, plan_slopes, publish,
 )
 from ._kernels cimport (
     _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, plan_box, tap_capacity,
@@ -168,8 +167,8 @@ cdef Status run_chunk(GradientJob& g, const Call& call, Room& room, index count)
     return status
 
 
-cdef Status run_tile(const Operator& op, const Operator& largest, GradientJob& g, const geometry* boxes, const Call& call,
-                     Room& room, real zero) noexcept nogil:
+cdef Status run_tile(const Operator& op, const Operator& largest, GradientJob& g, const geometry* boxes,
+                     const Call& call, Room& room, real zero) noexcept nogil:
     """Plans and executes all boxes for the tile of `op`, in the chunks of `largest`."""
     cdef Status status
     cdef index first = 0, count, taps = 0
@@ -190,8 +189,8 @@ cdef Status run_tile(const Operator& op, const Operator& largest, GradientJob& g
     return OK
 
 
-cdef Status run_tiles(Operator& op, GradientJob& g, const Array& grad, const geometry* boxes, const Call& call, real zero
-                      ) noexcept nogil:
+cdef Status run_tiles(Operator& op, GradientJob& g, const Array& grad, const geometry* boxes, const Call& call,
+                      real zero) noexcept nogil:
     """All tiles, in memory that is allocated before the first."""
     cdef Room room
     cdef Status status
@@ -229,7 +228,7 @@ cdef Status run_tiles(Operator& op, GradientJob& g, const Array& grad, const geo
 
 cdef Status apply(Operator& op, const Array& maps, const Array& grad, const void* boxes, bint wide, Call& call
                   ) noexcept nogil:
-    """The gradient of a separable operator. Every argument was validated (see `_core.apply`); there are boxes, and elements."""
+    """The gradient of a separable operator. Every argument was validated (see `_core.apply`), and nothing is empty."""
     cdef GradientJob g
     cdef bint doubles = maps.element == _FLOAT64
     op.height, op.width, op.bins_y, op.bins_x = maps.shape[2], maps.shape[3], grad.shape[2], grad.shape[3]
@@ -249,8 +248,8 @@ cdef Status apply(Operator& op, const Array& maps, const Array& grad, const void
     return run_tiles(op, g, grad, <const float*> boxes, call, <float> 0)
 
 
-def execute(maps, grad, boxes, images, to_boxes, int maps_element, int grad_element, int convention, double spatial_scale,
-            index sampling_ratio, bint aligned, int num_threads):
+def execute(maps, grad, boxes, images, to_boxes, int maps_element, int grad_element, int convention,
+            double spatial_scale, index sampling_ratio, bint aligned, int num_threads):
     """A gradient of a separable operator, for arrays that were validated.
 
     maps      images, channels, rows, columns; IN, or OUT: their gradient, float32 or float64, if `to_boxes` is None

@@ -15,8 +15,8 @@
  * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane,
  *    so they should leave room in the cache.
  * e) On the fused route an element is a bin and a channel. A block may end between the channels of a bin, on targets
- *    with permutations, so that it fills a vector; where results go to memory past the caches (Output::direct), so that it
- *    ends where a cache line does.
+ *    with permutations, so that it fills a vector; where results go to memory past the caches (Output::direct), so that
+ *    it ends where a cache line does.
  * f) A box is buffered (buffer.h) where a bin is dense, where an output row takes many blocks, so that no column is
  *    combined twice, and on targets without permutations. */
 #ifndef CYROI_CPU_BLOCKS_H

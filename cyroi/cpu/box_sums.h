@@ -100,12 +100,12 @@ inline void run_pixels(const GradientJob& g, const Run& run) {
     const index lanes = Lanes<A>::count;
     LaneSums<A> sums[kPixelChannels / Lanes<A>::count];
     for (index i = run.first; i < run.last; ++i) {
-        const index k = g.order[i], next = i + 1 < run.last ? g.order[i + 1] : k;
+        const index k = g.order[i];
         if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
         for (index c0 = 0; c0 < job.channels; c0 += kPixelChannels) {
             const index count = smaller(kPixelChannels, job.channels - c0);
             for (index c = 0; c < count; c += lanes) clear(sums[c / lanes]);
-            contract_pixels<S>(g, k, next, c0, count, sums);
+            contract_pixels<S>(g, k, c0, count, sums);
             for (index c = 0; c < count; c += lanes) {
                 double* total = g.sums + (k * g.groups + (c0 + c) / kGroup) * 4;
                 add_lanes<S>(g, k, c0 + c, smaller(lanes, count - c), sums[c / lanes], total);

@@ -1,5 +1,5 @@
-/* What one call of a gradient hands to the kernels. The arrays of `Job` are those of the forward pass: `maps` are read or
- * receive the gradient, `out` is the gradient of the result, which is read. */
+/* What one call of a gradient hands to the kernels. The arrays of `Job` are those of the forward pass: `maps` are read
+ * or receive the gradient, `out` is the gradient of the result, which is read. */
 #ifndef CYROI_CPU_GRADIENT_JOB_H
 #define CYROI_CPU_GRADIENT_JOB_H
 

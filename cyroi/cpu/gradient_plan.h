@@ -59,8 +59,8 @@ inline void order_boxes(const GradientJob& g, index count, index* order /* OUT *
     }
 }
 
-/* Cuts the order into runs, each of one image; at most `count` of them. As few as occupy the threads: a plane comes from
- * memory once for each. */
+/* Cuts the order into runs, each of one image; at most `count` of them. As few as occupy the threads: a plane comes
+ * from memory once for each. */
 inline index cut_runs(const GradientJob& g, index count, double cost, int threads, Run* runs /* OUT */) {
     const double groups = static_cast<double>(g.parts),
                  wanted = threads > 1 ? larger(1.0, 4.0 * threads / groups) : 1.0;

@@ -1,5 +1,5 @@
-/* Rows of the gradient of the result, and the walk over the windows of a box: what both gradients share on the routes planes
- * and fused. */
+/* Rows of the gradient of the result, and the walk over the windows of a box: what both gradients share on the routes
+ * planes and fused. */
 #ifndef CYROI_CPU_GRADIENT_ROWS_H
 #define CYROI_CPU_GRADIENT_ROWS_H
 

@@ -3,17 +3,18 @@
  *     d/d y1 = sum over p and x of (dAy1[p] . map)[x] * spread[p, x]                    (y2 likewise)
  *     d/d x1 = sum over p and x of (Ay[p] . map)[x] * (dAx1 . grad_output[p])[x]        (x2 likewise)
  *
- * On the routes planes and fused, a row of the gradient is spread three times over the windows of the map's row (windows.h):
- * with the weights and with both derivatives. Each tap row is read once and serves all four sums. On the route pixels the same
- * is done with a lane per channel.
+ * On the routes planes and fused, a row of the gradient is spread three times over the windows of the map's row
+ * (windows.h): with the weights and with both derivatives. Each tap row is read once and serves all four sums. On the
+ * route pixels the same is done with a lane per channel.
  *
  * Decisions
- * a) The sums of a box run over kGroup channels at a time, channel by channel, each summed up by one thread in a fixed order;
- *    the sums of channels, of groups and of tiles are added in order, in double. So neither threads nor runs change a bit.
- *    Routes may: they sum up columns and channels in another order.
- * b) A tap has a part in a derivative where its derivative is not 0, or where it has a weight and the other axis moves. The
- *    quick loops multiply the others by 0, which tells only where the map is not finite. So a sum that is not finite is
- *    formed again, in double, by a loop that leaves them out: NaN and infinity reach what they have a part in. */
+ * a) The sums of a box run over kGroup channels at a time, channel by channel, each summed up by one thread in a fixed
+ *    order; the sums of channels, of groups and of tiles are added in order, in double. So neither threads nor runs
+ *    change a bit. Routes may: they sum up columns and channels in another order.
+ * b) A tap has a part in a derivative where its derivative is not 0, or where it has a weight and the other axis moves.
+ *    The quick loops multiply the others by 0, which tells only where the map is not finite. So a sum that is not
+ *    finite is formed again, in double, by a loop that leaves them out: NaN and infinity reach what they have a part
+ *    in. */
 #ifndef CYROI_CPU_TO_BOXES_H
 #define CYROI_CPU_TO_BOXES_H
 
@@ -194,9 +195,9 @@ CYROI_KERNEL void contract_row(const SlopeList<A>& y, const Lines<A, 3>& x, cons
     CYROI_UNROLL for (int v = 0; v < V; ++v) into[v] = sums[v];
 }
 
-/* Channels [c, c + count) of box k, a LaneSums for each vector of them; next: the box to come. */
+/* Channels [c, c + count) of box k, a LaneSums for each vector of them. */
 template <class S, class A>
-inline void contract_pixels(const GradientJob& g, index k, index next, index c, index count, LaneSums<A>* sums) {
+inline void contract_pixels(const GradientJob& g, index k, index c, index count, LaneSums<A>* sums) {
     const Job& job = g.job;
     const int V = kRegisters / 16;
     const index lanes = Lanes<A>::count;
@@ -204,16 +205,17 @@ inline void contract_pixels(const GradientJob& g, index k, index next, index c, 
     const SlopeBins<A> y = y_slopes<A>(g, k);
     const Lines<A, 3> x = x_lines<A, 3>(g, k);
     const S* map = map_of<S>(job, k, c);
-    BinStream stream(gradient_bins(job, k, next, c, smaller(lanes, count), 0, 0, room), job.bins_x, count,
-                     job.bins_y * (count / (V * lanes) + 1));
     for (index p = 0; p < job.bins_y; ++p) {
         const SlopeList<A> taps = y[p];
         if (taps.count == 0) continue;
+        if (job.out.plain) {
+            const GradientBins<A> from = gradient_bins(job, k, k, c, lanes, p, 1, room);
+            fetch_bins(from.data + p * from.y, job.bins_x, from.x, count);
+        }
         for (index i = 0; i < count;) {
             const index n = smaller(lanes, count - i);
             const GradientBins<A> from = gradient_bins(job, k, k, c + i, n, p, 1, room);
             const A* row = from.data + p * from.y;
-            stream.ask();
             if (job.out.plain && i + V * lanes <= count) {
                 contract_row<V>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);
                 i += V * lanes;

@@ -1,16 +1,17 @@
 /* The gradient to the maps: work items, each of them a region of the maps that belongs to one thread.
  *
- * A region is a block of channels and a band of rows of one image. Its item zeroes it, which brings it into the cache, and then
- * adds all boxes of the image in the user's order.
+ * A region is a block of channels and a band of rows of one image. Its item zeroes it, which brings it into the cache,
+ * and then adds all boxes of the image in the user's order.
  *
  * Decisions
- * a) For each pixel the sum runs over boxes, then over rows of bins (ascending), one fused multiply-add each, of what the bins
- *    of the row give to its column (ascending). Nothing in this order depends on regions, chunks, batches, windows, routes
- *    or other channels, so neither do the bits. No two items write the same pixel: no atomics, no copies of the map.
- * b) A chunk of boxes that is not the first goes on with what the one before left. Outputs beyond a tile of bins come tile by
- *    tile: then all boxes of the first tile come before those of the second.
- * c) What a box adds where a column is reached by none of its bins, but lies in a window, is weight times 0: nothing. A pixel
- *    of weight 0 gets nothing either, not even 0 times infinity, because it is no tap. */
+ * a) For each pixel the sum runs over boxes, then over rows of bins (ascending), one fused multiply-add each, of what
+ *    the bins of the row give to its column (ascending). Nothing in this order depends on regions, chunks, batches,
+ *    windows, routes or other channels, so neither do the bits. No two items write the same pixel: no atomics, no
+ *    copies of the map.
+ * b) A chunk of boxes that is not the first goes on with what the one before left. Outputs beyond a tile of bins come
+ *    tile by tile: then all boxes of the first tile come before those of the second.
+ * c) What a box adds where a column is reached by none of its bins, but lies in a window, is weight times 0: nothing. A
+ *    pixel of weight 0 gets nothing either, not even 0 times infinity, because it is no tap. */
 #ifndef CYROI_CPU_TO_MAPS_H
 #define CYROI_CPU_TO_MAPS_H
 

@@ -1,8 +1,8 @@
 /* The gradient to the maps on the route pixels: pixel after pixel, in vectors of channels.
  *
- * Decision: each pixel that a box reaches is read, changed and written once. What its bins give is formed anew for each, along
- * x and then along y, in the order of the other routes: four products per bin where interpolation is linear, which is
- * no more than a buffer would cost. */
+ * Decision: each pixel that a box reaches is read, changed and written once. What its bins give is formed anew for
+ * each, along x and then along y, in the order of the other routes: four products per bin where interpolation is
+ * linear, which is no more than a buffer would cost. */
 #ifndef CYROI_CPU_TO_PIXELS_H
 #define CYROI_CPU_TO_PIXELS_H
 
@@ -48,45 +48,13 @@ CYROI_INLINE void add_pixel(const Share<A, 1>* y, const Share<A, 1>* y_end, cons
     L::store_part(pixel + (V - 1) * lanes, sum[V - 1], n);
 }
 
-/* Asks for the gradient's bins of a box early and evenly, a few cache lines for each pixel: those of kAhead bins behind the
- * ones that are being added, and in the end the first ones of the box to come. */
-class BinStream {
-  public:
-    template <class A>
-    BinStream(const GradientBins<A>& from, index columns, index channels, index pixels)
-        : at_(reinterpret_cast<const char*>(from.data)),
-          next_(reinterpret_cast<const char*>(from.next)),
-          stride_(0),
-          left_(0),
-          line_(0),
-          lines_((channels * static_cast<index>(sizeof(A)) + 63) / 64),
-          rate_(0) {
-        if (from.y != columns * from.x || next_ == nullptr) return; /* bins do not follow each other */
-        stride_ = from.x * static_cast<index>(sizeof(A));
-        left_ = from.rows * columns;
-        rate_ = left_ * lines_ / larger<index>(pixels, 1) + 1;
-        const index skipped = smaller(kAhead, left_);
-        at_ += skipped * stride_;
-        left_ -= skipped;
+/* Reads a row of bins whole, before they are looked at one by one: a stream from memory is faster than its pieces. */
+template <class A>
+inline void fetch_bins(const A* row, index bins, index next, index channels) {
+    for (index q = 0; q < bins; ++q, row += next) {
+        for (index c = 0; c < channels; c += 64 / static_cast<index>(sizeof(A))) fetch(row + c);
     }
-
-    CYROI_INLINE void ask() {
-        for (index i = 0; i < rate_; ++i) {
-            if (left_ == 0) {
-                if (next_ == nullptr) return;
-                at_ = next_, next_ = nullptr, left_ = kAhead;
-            }
-            expect(at_ + 64 * line_);
-            if (++line_ == lines_) line_ = 0, at_ += stride_, --left_;
-        }
-    }
-
-  private:
-    static const index kAhead = 16;
-    const char* at_;
-    const char* next_;
-    index stride_, left_, line_, lines_, rate_;
-};
+}
 
 /* Adds `channels` of all bins of a box to the lines [first, last) of the y axis. */
 template <class A>
@@ -94,15 +62,19 @@ CYROI_KERNEL void add_bins(const Lines<A, 1>& y, index first, index last, const 
                            const GradientBins<A>& from, index channels, A* map, const Job& job) {
     const int many = kRegisters / 4; /* vectors at once */
     const index lanes = Lanes<A>::count;
-    BinStream stream(from, job.bins_x, channels, (last - first) * x.count);
+    int fetched = -1; /* the last row of bins */
     for (index i = first; i < last; ++i) {
         const Share<A, 1>*const ys = y.share + y.begin(i), *const y_end = y.share + y.line[i].end;
         A* row = map + y.line[i].pixel * job.maps.y;
+        for (const Share<A, 1>* s = ys; s != y_end && job.out.plain; ++s) {
+            if (s->bin <= fetched) continue;
+            fetched = s->bin;
+            fetch_bins(from.data + s->bin * from.y, job.bins_x, from.x, channels);
+        }
         for (index j = 0; j < x.count; ++j) {
             const Share<A, 1>*const xs = x.share + x.begin(j), *const x_end = x.share + x.line[j].end;
             A* pixel = row + x.line[j].pixel * job.maps.x;
             index c = 0;
-            stream.ask();
             for (; c + many * lanes <= channels; c += many * lanes) {
                 add_pixel<many>(ys, y_end, xs, x_end, from.data + c, from, lanes, pixel + c);
             }
@@ -126,8 +98,8 @@ struct ReadChannels {
     }
 };
 
-/* Channels [c, c + n) of the bins of rows [p0, p0 + rows) of box k: where they lie, or converted into `room`; next: the box
- * to come. */
+/* Channels [c, c + n) of the bins of rows [p0, p0 + rows) of box k: where they lie, or converted into `room`; next: the
+ * box to come. */
 template <class A>
 inline GradientBins<A> gradient_bins(const Job& job, index k, index next, index c, index n, index p0, index rows,
                                      A* room) {

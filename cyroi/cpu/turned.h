@@ -1,14 +1,15 @@
 /* Turned taps: what each pixel of an axis gives to which bins, where taps say what each bin reads.
  *
- * The gradient to the maps is  Ay.T @ grad_output @ Ax : the same two matrices, turned. A share is an entry of one of them,
- * seen from its pixel; a line is a pixel with its shares, bins ascending.
+ * The gradient to the maps is  Ay.T @ grad_output @ Ax : the same two matrices, turned. A share is an entry of one of
+ * them, seen from its pixel; a line is a pixel with its shares, bins ascending.
  *
  * Decisions
- * a) Lines of the y axis come in batches of kBatch rows of bins at most, so that what a kernel keeps of a batch stays in L1
- *    whatever the output's size. Lines of the x axis are one batch.
- * b) A line lists its bins in ascending order, whatever the order of the pixels (reversed boxes): that is the order in which
- *    its shares are added up, so a result does not depend on how a kernel cuts the work.
- * c) N numbers belong to a share: its weight alone, or its weight and the derivatives of that to both sides of the box. */
+ * a) Lines of the y axis come in batches of kBatch rows of bins at most, so that what a kernel keeps of a batch stays
+ *    in L1 whatever the output's size. Lines of the x axis are one batch.
+ * b) A line lists its bins in ascending order, whatever the order of the pixels (reversed boxes): that is the order in
+ *    which its shares are added up, so a result does not depend on how a kernel cuts the work.
+ * c) N numbers belong to a share: its weight alone, or its weight and the derivatives of that to both sides of the box.
+ *    */
 #ifndef CYROI_CPU_TURNED_H
 #define CYROI_CPU_TURNED_H
 

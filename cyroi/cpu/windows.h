@@ -2,17 +2,18 @@
  *
  *     spread[x] = sum over bins q of Ax[q, x] * grad_output[p, q]        (q ascending)
  *
- * It is the forward pass's picking of bins (blocks.h) turned: a lane is an element of the map's row, and its table says in
- * which places of the gradient's row it finds its bins, and their weights.
+ * It is the forward pass's picking of bins (blocks.h) turned: a lane is an element of the map's row, and its table says
+ * in which places of the gradient's row it finds its bins, and their weights.
  *
  * Decisions
- * a) Windows begin where vectors of every row lie within cache lines, if strides allow that. Vectors of a row that no bin
- *    reaches are no windows: nothing is read or written there.
- * b) Windows at the ends of a row may overlap the next one. Each element belongs to one of them; the other's lane is idle.
+ * a) Windows begin where vectors of every row lie within cache lines, if strides allow that. Vectors of a row that no
+ *    bin reaches are no windows: nothing is read or written there.
+ * b) Windows at the ends of a row may overlap the next one. Each element belongs to one of them; the other's lane is
+ *    idle.
  * c) The places of a window are relative to the first bin that reaches it, so an output may have any width.
- * d) Where an element has more bins than kShares, where bins of a window span more than four vectors, where tables have no
- *    room left, and on targets without permutations, spreading goes element by element. The sums are the same ones in the
- *    same order, so the bits are too. */
+ * d) Where an element has more bins than kShares, where bins of a window span more than four vectors, where tables have
+ *    no room left, and on targets without permutations, spreading goes element by element. The sums are the same ones
+ *    in the same order, so the bits are too. */
 #ifndef CYROI_CPU_WINDOWS_H
 #define CYROI_CPU_WINDOWS_H
 
@@ -158,7 +159,8 @@ struct SpreadJob {
 
 template <bool permutes>
 struct SpreadOf {
-    /* Rows [p, p + G), whose bins lie in R vectors. Windows share what is loaded of a row where they look into the same bins. */
+    /* Rows [p, p + G), whose bins lie in R vectors. Windows share what is loaded of a row where they look into the same
+     * bins. */
     template <int N, int R, int G, class A>
     static CYROI_INLINE void group(const SpreadJob<A>& job, index p) {
         typedef Lanes<A> L;

@@ -96,8 +96,8 @@ struct Fill {
     }
 };
 
-/* Writes the taps of one box, beginning at offset `first_tap` of the arrays, and for each bin where its taps end (y bins,
- * then x bins; each axis counts from 0). */
+/* Writes the taps of one box, beginning at offset `first_tap` of the arrays, and for each bin where its taps end (y
+ * bins, then x bins; each axis counts from 0). */
 template <class G, class T>
 CYROI_HD BoxPlan plan_taps(const Operator& op, const G* box /* IN: y1 x1 y2 x2 */, index image, index first_tap,
                            T all /* OUT */, int* ends /* OUT: of the tile, bins_y + bins_x */) {

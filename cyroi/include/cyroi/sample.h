@@ -23,7 +23,8 @@ struct Sample {
     bool moves; /* t lies strictly between the first and the last pixel, so what is read changes with t */
 };
 
-/* How far a sample moves with the low and with the high side of its box: derivatives of t, in pixels per unit of the box. */
+/* How far a sample moves with the low and with the high side of its box: derivatives of t, in pixels per unit of the
+ * box. */
 struct Motion {
     double by_lo, by_hi;
 };

@@ -1,11 +1,12 @@
-/* Axis taps with derivatives: for each bin of one axis, the pixels it reads, their weights, and how these change with the
- * low and with the high side of the box.
+/* Axis taps with derivatives: for each bin of one axis, the pixels it reads, their weights, and how these change with
+ * the low and with the high side of the box.
  *
  * With dAy1 = dAy / d y1 the derivative of  out = Ay @ map @ Ax.T  to y1 is  dAy1 @ map @ Ax.T : separable as well.
  *
  * Decisions
- * a) A sample at t in (0, size - 1) reads pixels lo and lo + 1; when t grows by 1, the weight of lo falls by 1 and that of
- *    lo + 1 grows by 1. At a whole t this is the slope towards larger t, so a pixel of weight 0 may have a derivative.
+ * a) A sample at t in (0, size - 1) reads pixels lo and lo + 1; when t grows by 1, the weight of lo falls by 1 and that
+ *    of lo + 1 grows by 1. At a whole t this is the slope towards larger t, so a pixel of weight 0 may have a
+ *    derivative.
  * b) Elsewhere the sample reads a border pixel alone, clamped, and does not move (Sample::moves).
  * c) A pixel is a tap where its weight or one of its derivatives is not 0. */
 #ifndef CYROI_SLOPES_H

@@ -41,8 +41,8 @@ struct Axis {
 
     /* At most this many taps are written for `count` bins, whatever the coordinates.
      *
-     * A bin has no more taps than two per sample, nor more than the map has pixels. Together, neighbouring bins read the
-     * map once but for two pixels each, and for what rounding moves a coordinate near the map: its terms are then
+     * A bin has no more taps than two per sample, nor more than the map has pixels. Together, neighbouring bins read
+     * the map once but for two pixels each, and for what rounding moves a coordinate near the map: its terms are then
      * no larger than start, size and step, each rounded a few times. */
     CYROI_HD index capacity(index count) const {
         const double epsilon = sizeof(G) == 4 ? 1.2e-7 : 2.3e-16;
