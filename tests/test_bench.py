@@ -15,7 +15,7 @@ import cyroi
 
 sys.path.append(str(Path(__file__).parents[1] / "ci"))
 sys.path.append(str(Path(__file__).parents[1] / "asv_benchmarks"))
-from bench import peers
+from bench import gradients, peers
 from bench.contender import Contender, difference, owned
 from bench.floor import Floor, library
 from bench.plan import PLANNERS, Plan
@@ -238,3 +238,8 @@ def test_the_document_has_its_marked_part():
     before, _, after = replace_marked(text, "THE TABLE").partition("THE TABLE")
     assert text.startswith(before.rstrip())
     assert text.endswith(after.lstrip())
+
+
+def test_the_table_of_gradients_has_their_ratios():
+    row = Row("W1", 2, {"to the maps": 0.03, "floor": 0.02, "to the boxes": 0.06, "forward": 0.03})
+    assert gradients.table([row]).splitlines()[2] == "| W1 | 2 | 30 | 20 | 1.50 | 60 | 30 | 2.00 |"

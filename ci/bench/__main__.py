@@ -15,7 +15,7 @@ from benchmarks.workloads import WORKLOADS
 
 import cyroi
 
-from . import peers
+from . import gradients, peers
 from .contender import (
     TOLERANCE,
     Contender,
@@ -50,9 +50,8 @@ def main() -> None:
             rows.append(row)
             shown = ", ".join(f"{label} {1e3 * value:.3g}" for label, value in row.seconds.items())
             print(f"{name}, threads: {threads}; ms: {shown}", file=sys.stderr, flush=True)
-    content = "\n\n".join(
-        [describe(options, modules), table(rows, [*peers.PEERS, REFERENCE]), legend(modules), not_timed(notes)]
-    )
+    tables = [table(rows, [*peers.PEERS, REFERENCE]), legend(modules), not_timed(notes), backward(options)]
+    content = "\n\n".join(part for part in [describe(options, modules), *tables] if part)
     print(content)
     if options.write:
         DOCUMENT.write_text(replace_marked(DOCUMENT.read_text(encoding="utf-8"), content), encoding="utf-8")
@@ -91,6 +90,21 @@ def prepare(name: str, threads: int, others: dict[str, Maker], notes: list[str])
         except RuntimeError as error:
             notes.append(f"floor of {name}, threads: {threads}: {error}")
     return contenders
+
+
+def backward(options: argparse.Namespace) -> str:
+    """The table of the gradients, for those of the workloads that have one."""
+    names = [name for name in options.workloads if name in gradients.GRADIENTS]
+    rows = []
+    for name in names:
+        for threads in options.threads:
+            rows.append(Row(name, threads, medians(gradients.calls(name, threads), options.rounds)))
+            print(f"{name}, threads: {threads}; gradients", file=sys.stderr, flush=True)
+    text = (
+        "Gradients: to the maps with `out=`, beside their floor (zero the gradient, read grad_output, one read and write of"
+        " each row that a box touches); to the boxes, beside the forward call."
+    )
+    return f"{textwrap.fill(text, 120)}\n\n{gradients.table(rows)}" if rows else ""
 
 
 def describe(options: argparse.Namespace, modules: dict[str, ModuleType]) -> str:
