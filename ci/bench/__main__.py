@@ -101,8 +101,8 @@ def backward(options: argparse.Namespace) -> str:
             rows.append(Row(name, threads, medians(gradients.calls(name, threads), options.rounds)))
             print(f"{name}, threads: {threads}; gradients", file=sys.stderr, flush=True)
     text = (
-        "Gradients: to the maps with `out=`, beside their floor (zero the gradient, read grad_output, one read and write of"
-        " each row that a box touches); to the boxes, beside the forward call."
+        "Gradients: to the maps with `out=`, beside their floor (zero the gradient, read grad_output, one read and"
+        " write of each row that a box touches); to the boxes, beside the forward call."
     )
     return f"{textwrap.fill(text, 120)}\n\n{gradients.table(rows)}" if rows else ""
 
