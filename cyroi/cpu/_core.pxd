@@ -11,7 +11,7 @@ cdef Status apply(Operator& op, const Array& maps, const Array& out, const void*
                   const Py_ssize_t* images, index count, double fill, int num_threads, bint interruptible
                   ) noexcept nogil
 
-cdef int raise_pending() except -1
+cdef int raise_for(Status status) except -1
 cdef bint interrupted() noexcept with gil
 cdef double seconds() noexcept nogil
 cdef int thread_count(double work, int most) noexcept nogil

@@ -90,7 +90,7 @@ cdef double seconds() noexcept nogil:
 
 
 cdef bint interrupted() noexcept with gil:
-    """Whether a signal handler raised; its exception is then set, see raise_pending()."""
+    """Whether a signal handler raised; its exception is then set, see raise_for()."""
     return check_signals() != 0
 
 
@@ -293,9 +293,13 @@ cdef Status apply(Operator& op, const Array& maps, const Array& out, const void*
                      interruptible)
 
 
-cdef int raise_pending() except -1:
-    """Raises the exception that a signal handler left, after INTERRUPTED."""
-    return -1 if PyErr_Occurred() else 0
+cdef int raise_for(Status status) except -1:
+    """Raises what a status stands for; after INTERRUPTED, the exception that a signal handler left."""
+    if status == NO_MEMORY:
+        raise MemoryError("working memory, for taps or tables, cannot be allocated")
+    if status == BAD_STRIDES:
+        raise AssertionError("the innermost stride of the maps must be one element")
+    return -1 if status == INTERRUPTED and PyErr_Occurred() else 0
 
 
 cdef void read_array(const Py_buffer& buffer, int element, Array& array) noexcept:
@@ -340,9 +344,4 @@ def execute(maps, boxes, images, out, int maps_element, int out_element, int con
         while got > 0:
             got -= 1
             PyBuffer_Release(&held[got])
-    if status == INTERRUPTED:
-        raise_pending()
-    if status == NO_MEMORY:
-        raise MemoryError("working memory, for taps or tables, cannot be allocated")
-    if status == BAD_STRIDES:
-        raise AssertionError("the innermost stride of the maps must be one element")
+    raise_for(status)

@@ -16,7 +16,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport free, malloc
 
 from ._core cimport (
-    BAD_STRIDES, INTERRUPTED, NO_MEMORY, OK, Status, interrupted, raise_pending, read_array, samples_per_box, seconds,
+    BAD_STRIDES, INTERRUPTED, NO_MEMORY, OK, Status, interrupted, raise_for, read_array, samples_per_box, seconds,
     thread_count,
 )
 from ._gradient_kernels cimport (
@@ -292,9 +292,4 @@ def execute(maps, grad, boxes, images, to_boxes, int maps_element, int grad_elem
         while got > 0:
             got -= 1
             PyBuffer_Release(&held[got])
-    if status == INTERRUPTED:
-        raise_pending()
-    if status == NO_MEMORY:
-        raise MemoryError("working memory, for taps or tables, cannot be allocated")
-    if status == BAD_STRIDES:
-        raise AssertionError("the innermost stride of the maps must be one element")
+    raise_for(status)

@@ -18,7 +18,7 @@ from cpython.buffer cimport (
 from cpython.exc cimport PyErr_Clear
 from libc.stdlib cimport free, malloc
 
-from ._core cimport OK, Array, Operator, Status, apply, index, raise_pending, INTERRUPTED
+from ._core cimport OK, Array, Operator, Status, apply, index, raise_for, INTERRUPTED
 from ._host cimport thread_count
 from ._kernels cimport (
     _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _ROI_ALIGN, _UINT8, _UINT16,
@@ -295,7 +295,7 @@ cdef object run(Call* call, Operator& op, object out, int columns, int threads, 
                            <Py_ssize_t*> copies, call.count, fill, threads, True)
     free(copies)
     if status == INTERRUPTED:
-        raise_pending()
+        raise_for(status)
     return out if good and status == OK else None
 
 
