@@ -47,7 +47,6 @@ template <int G, class S, class A>
 CYROI_INLINE void dense_bins(const Part<S>& part, const Block& block, const A* const (&rows)[G],
                              char* const (&out)[G]) {
     typedef Lanes<A> L;
-    const Job& job = part.job;
     typename L::Vector partial[G][kDenseBins];
     for (index i = 0; i < block.elements; ++i) {
         const TapList<A> x = part.x[block.first + i];
