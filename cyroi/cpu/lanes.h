@@ -93,8 +93,8 @@ inline double fma_one(double a, double b, double c) {
 }
 #endif
 
-/* Reads the cache line at p. Not a prefetch instruction: CPUs drop those where the page is not in their tables, as
- * those of maps are not. */
+/* Reads the cache line at p. Not a prefetch instruction: for planes that come from memory it won nothing where a load
+ * did, probably because it is dropped where the page is not in the CPU's tables. */
 inline void fetch(const void* p) {
     const volatile char* line = static_cast<const volatile char*>(p);
     (void)*line;
