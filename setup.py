@@ -4,6 +4,7 @@ Environment switches
     CYROI_OPENMP=require   fail instead of building a serial extension
     CYROI_OPENMP=0         build without OpenMP
     CYROI_DEBUG=1          bounds checks in Cython, no optimisation, debug symbols
+    CYROI_TINY=1           tiny sizes of chunks, tiles, tables, rooms and caches (cpu/sizes.h), for tests
 """
 
 import os
@@ -18,6 +19,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, ExecError
 
 DEBUG = os.environ.get("CYROI_DEBUG", "0") == "1"
+TINY = os.environ.get("CYROI_TINY", "0") == "1"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 LIMITED_API = not FREE_THREADED and not DEBUG
 
@@ -101,6 +103,7 @@ if sysconfig.get_platform().endswith(("x86_64", "amd64")) and sys.platform != "d
 
 def extension(name, **options):
     macros = [("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else []
+    macros += [("CYROI_TINY", "1")] if TINY else []
     return Extension(
         name,
         [name.replace(".", "/") + ".pyx"],

@@ -6,7 +6,7 @@ a) One entry, `apply`, serves every separable operator: the operator is plain da
    has become taps before the first pixel is read. It runs without the GIL and without a Python object, so that the
    Python face (`execute`), the quick face of small calls (`_quick`) and the C face (`_c_api`) are one implementation.
 b) Arrays arrive as pointers and strides, not as typed memoryviews: four of those cost more than a whole small call.
-c) The output comes in tiles of MAX_TILE bins per axis, the boxes of a tile in chunks, the same chunks for every tile. A
+c) The output comes in tiles of kTile (sizes.h) bins per axis, the boxes of a tile in chunks, the same chunks for every tile. A
    chunk is planned (parallel over boxes), scheduled (serial, cheap) and executed (parallel over work items). Tiles and
    chunks bound the time of planning and the memory of the taps; their sizes cannot change a result.
 d) All memory of a call, for its largest chunk, is one allocation before anything is written to `out`.
@@ -14,12 +14,12 @@ d) All memory of a call, for its largest chunk, is one allocation before anythin
 e) A call runs in slices of about SLICE_SECONDS. Between two slices signals are looked at, so that Ctrl-C works; the
    slice length follows the clock, the results do not.
 f) The number of threads is decided by `cyroi._threads`; here it is only lowered where the work is too small to pay for
-   a team (WORK_PER_THREAD).
+   a team (kThreadCost).
 g) Kernels are functions of the SIMD target that `_targets` chose, called through the table `target`.
 h) One thread takes an ordinary loop: a region costs half a microsecond even where it does not fork.
 i) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
 """
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_Occurred
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -27,8 +27,9 @@ from libc.stdlib cimport free, malloc
 
 from ._kernels cimport (
     _BFLOAT16, _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _PIXELS, _ROI_ALIGN, _UINT8,
-    _UINT16, Array, Cache, Job, Kernels, Operator, Plan, Schedule, Target, block_capacity, describe, element_size,
-    index, lay_out, make_schedule, plan_box, publish, slot_capacity, tap_capacity,
+    _UINT16, Array, Cache, Job, Kernels, Operator, Plan, Schedule, Size, Target, block_capacity, describe, element_size,
+    index, kChunkSamples, kChunkSlots, kChunkTaps, kFirstSlice, kThreadCost, kTile, lay_out, make_schedule, plan_box,
+    publish, sizes, slot_capacity, tap_capacity,
 )
 
 ROI_ALIGN = _ROI_ALIGN
@@ -39,6 +40,15 @@ ELEMENTS = {
     "float32": _FLOAT32, "float64": _FLOAT64, "float16": _FLOAT16, "bfloat16": _BFLOAT16,
     "uint8": _UINT8, "int8": _INT8, "uint16": _UINT16, "int16": _INT16,
 }
+
+cdef dict listed_sizes():
+    cdef int count = 0, i
+    cdef const Size* all = sizes(count)
+    return {all[i].name.decode(): (all[i].value, all[i].bounds.decode()) for i in range(count)}
+
+
+# The list of sizes.h: name -> (value, what of a call it bounds).
+SIZES = listed_sizes()
 
 cdef extern from *:
     """
@@ -62,13 +72,7 @@ ctypedef fused real:  # what is computed with; weights of the taps
     double
 
 cdef double SLICE_SECONDS = 0.015
-cdef double FIRST_SLICE_WORK = 1e6       # cost units (cpu/schedule.h) per thread, about a millisecond
-cdef double WORK_PER_THREAD = 1e5        # cost units that pay for one more thread, about 0.1 ms
-cdef double WORK_PER_SAMPLE = 8          # cost units of planning one sample
-cdef double MAX_CHUNK_SAMPLES = 1 << 22  # bounds the time of planning, which is one region per chunk
-cdef index MAX_CHUNK_TAPS = 1 << 21
-cdef index MAX_CHUNK_SLOTS = 1 << 18     # lanes * 8 or 16 bytes each, of which few are used
-cdef index MAX_TILE = 2048               # bins per axis that are planned at once
+cdef double WORK_PER_SAMPLE = 8  # cost units (cpu/schedule.h) of planning one sample
 
 cdef const Target* target = NULL
 cdef Cache cache
@@ -78,6 +82,11 @@ def use_target(capsule):
     """Sets the SIMD target, the `table` of one of the target modules. Once, before the first call."""
     global target
     target = <const Target*> PyCapsule_GetPointer(capsule, "cyroi.Target")
+
+
+def lanes():
+    """Elements in a vector of the target, by the name of the type that is computed with."""
+    return {"float32": target.of[<int> _FLOAT32].lanes, "float64": target.of[<int> _FLOAT64].lanes}
 
 
 def use_caches(index own, index result):
@@ -102,12 +111,12 @@ cdef index samples_per_box(const Operator& op) noexcept nogil:
 
 cdef index count_chunk(const Operator& op, const geometry* boxes, index count, index* taps) noexcept nogil:
     """How many of the next `count` > 0 boxes make a chunk (one at least); `taps`: room for their taps."""
-    cdef index k, room, most = <index> (MAX_CHUNK_SAMPLES / samples_per_box(op))
-    most = max(<index> 1, min(most, MAX_CHUNK_SLOTS // slot_capacity(op.tile.bins_x)))
+    cdef index k, room, most = kChunkSamples // samples_per_box(op)
+    most = max(<index> 1, min(most, kChunkSlots // slot_capacity(op.tile.bins_x)))
     taps[0] = tap_capacity(op, boxes)
     for k in range(1, min(count, most)):
         room = tap_capacity(op, boxes + 4 * k)
-        if taps[0] + room > MAX_CHUNK_TAPS:
+        if taps[0] + room > kChunkTaps:
             return k
         taps[0] += room
     return min(count, most)
@@ -167,11 +176,11 @@ cdef void cut_chunk(const Job& job, const Kernels& kernels, index count, const P
         kernels.fill(job, k, plan.at, plan.slot_weights)
 
 
-cdef Status run_items(const Job& job, const Kernels& kernels, const Schedule& schedule, int threads, bint interruptible
-                      ) noexcept nogil:
+cdef Status run_items(const Job& job, const Kernels& kernels, const Schedule& schedule, const Plan& plan, int threads,
+                      bint interruptible) noexcept nogil:
     """Runs all work items, in slices, and looks for signals in between."""
     cdef index i, last, item = 0
-    cdef index length = <index> (schedule.items * (FIRST_SLICE_WORK * threads / (schedule.cost + 1)))
+    cdef index length = <index> (schedule.items * (kFirstSlice * <double> threads / (schedule.cost + 1)))
     cdef double start
     if not interruptible:
         length = schedule.items
@@ -180,10 +189,10 @@ cdef Status run_items(const Job& job, const Kernels& kernels, const Schedule& sc
         start = cyroi_seconds() if last < schedule.items else 0
         if threads == 1:
             for i in range(item, last):
-                kernels.run(job, schedule, i)
+                kernels.run(job, schedule, i, plan.scratch)
         else:
             for i in prange(item, last, num_threads=threads, schedule='dynamic'):
-                kernels.run(job, schedule, i)
+                kernels.run(job, schedule, i, plan.scratch + threadid() * plan.scratch_size)
         if last < schedule.items:
             if interrupted():
                 return INTERRUPTED
@@ -194,7 +203,7 @@ cdef Status run_items(const Job& job, const Kernels& kernels, const Schedule& sc
 
 cdef int thread_count(double work, int most) noexcept nogil:
     """Threads that the work pays for."""
-    return <int> max(1.0, min(<double> most, work / WORK_PER_THREAD))
+    return <int> max(1.0, min(<double> most, work / <double> kThreadCost))
 
 
 cdef Status run_tile(const Operator& op, const Operator& largest, Job job, const Kernels& kernels, const Plan& plan,
@@ -215,8 +224,8 @@ cdef Status run_tile(const Operator& op, const Operator& largest, Job job, const
         if job.route != _PIXELS:
             cut_chunk(job, kernels, count, plan, threads)
         make_schedule(job, count, num_threads, schedule)
-        threads = thread_count(min(schedule.cost, schedule.items * WORK_PER_THREAD), num_threads)
-        status = run_items(job, kernels, schedule, threads, interruptible)
+        threads = thread_count(min(schedule.cost, <double> (schedule.items * kThreadCost)), num_threads)
+        status = run_items(job, kernels, schedule, plan, threads, interruptible)
         first += count
         if status != OK:
             return status
@@ -236,21 +245,23 @@ cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& k
     cdef char* memory
     cdef index y = 0, x
     op.tile.first_y, op.tile.first_x = 0, 0
-    op.tile.bins_y, op.tile.bins_x = min(op.bins_y, MAX_TILE), min(op.bins_x, MAX_TILE)
+    op.tile.bins_y, op.tile.bins_x = min(op.bins_y, kTile), min(op.bins_x, kTile)
     largest = op
     status = measure(largest, boxes, total, interruptible, plan)
     if status != OK:
         return status
-    size = lay_out(plan, NULL, largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
+    plan.scratch_size = kernels.scratch(job)
+    size = lay_out(plan, NULL, largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS, num_threads)
     memory = <char*> malloc(size + 64) if size < <size_t> -64 else NULL
     if memory == NULL:
         return NO_MEMORY
-    lay_out(plan, memory + (64 - <size_t> memory % 64), largest.tile, sizeof(real), kernels.lanes, job.route != _PIXELS)
+    lay_out(plan, memory + (64 - <size_t> memory % 64), largest.tile, sizeof(real), kernels.lanes,
+            job.route != _PIXELS, num_threads)
     while y < op.bins_y:
-        op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, MAX_TILE)
+        op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, kTile)
         x = 0
         while x < op.bins_x:
-            op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, MAX_TILE)
+            op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kTile)
             job.out.data = out.data + y * out.strides[2] + x * out.strides[3]
             if x + y > 0 and interruptible and interrupted():
                 status = INTERRUPTED
@@ -260,8 +271,8 @@ cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& k
             if status != OK:
                 free(memory)
                 return status
-            x += MAX_TILE
-        y += MAX_TILE
+            x += kTile
+        y += kTile
     free(memory)
     return OK
 

@@ -15,7 +15,8 @@ cdef extern from "gradients.h" namespace "cyroi" nogil:
         int lanes
         void (*turn)(const GradientJob&, index) noexcept nogil
         void (*fill)(const GradientJob&, index) noexcept nogil
-        void (*run)(const GradientJob&, index) noexcept nogil
+        index (*scratch)(const GradientJob&) noexcept nogil
+        void (*run)(const GradientJob&, index, char*) noexcept nogil
     cdef cppclass GradientTarget:
         GradientKernels to_maps[2]
         GradientKernels to_boxes[8]
@@ -28,12 +29,13 @@ cdef extern from "gradients.h" namespace "cyroi" nogil:
     void order_boxes(const GradientJob&, index, index*, index*)
     index cut_runs(const GradientJob&, index, double, int, Run*)
     void place_windows(const GradientJob&, index, index, index)
-    void clear_sums(const GradientJob&, index)
-    void add_sums(const GradientJob&, index, double*)
+    index most_pieces(const GradientJob&, index, index)
+    void clear_sums(const GradientJob&)
+    void add_sums(const GradientJob&, double*)
 
 cdef extern from "gradient_memory.h" namespace "cyroi" nogil:
     cdef cppclass Room:
-        index boxes, taps, tables, windows
+        index boxes, taps, tables, windows, pieces
         int* pixels
         void* weights
         void* by_lo
@@ -44,5 +46,7 @@ cdef extern from "gradient_memory.h" namespace "cyroi" nogil:
         index* first
         Run* runs
         double* sums
-    size_t lay_out(Room&, const GradientJob&, char* base, const Tile&, size_t real_size, bint to_boxes)
+        char* scratch
+        index scratch_size
+    size_t lay_out(Room&, const GradientJob&, char* base, const Tile&, size_t real_size, bint to_boxes, int threads)
     void publish(const Room&, GradientJob&)

@@ -10,7 +10,7 @@ c) To the boxes, an item is a run of boxes and a group of channels (box_sums.h).
    chunk, and they are added up in order after all of its items.
 d) Tables of windows have a fixed room. Boxes beyond it do without, which costs time and no bit.
 """
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport free, malloc
@@ -21,10 +21,11 @@ from ._core cimport (
 )
 from ._gradient_kernels cimport (
     GradientJob, GradientKernels, GradientTarget, Room, add_sums, batch_rows, chunk_cost, clear_sums, cost_bound,
-    cut_runs, describe_boxes, describe_maps, lay_out, most_windows, order_boxes, place_windows, plan_slopes, publish,
+    cut_runs, describe_boxes, describe_maps, lay_out, most_windows, order_boxes, most_pieces, place_windows, plan_slopes, publish,
 )
 from ._kernels cimport (
-    _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, plan_box, tap_capacity,
+    _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, kChunkCost, kChunkSamples, kChunkSums,
+    kFirstSlice, kGradientTaps, kGradientTile, kShares, kTables, kThreadCost, plan_box, tap_capacity,
 )
 
 ctypedef fused geometry:  # coordinates
@@ -36,15 +37,8 @@ ctypedef fused real:  # what is computed with
     double
 
 cdef double SLICE_SECONDS = 0.015
-cdef double FIRST_SLICE_WORK = 1e6
-cdef double WORK_PER_SAMPLE = 8
-cdef double WORK_PER_BOX = 1000          # to turn its taps and fill its tables
-cdef double MAX_CHUNK_SAMPLES = 1 << 22
-cdef double MAX_CHUNK_COST = 4e7         # of a work item, bound in cost units: about 20 ms
-cdef index MAX_CHUNK_TAPS = 1 << 20
-cdef index MAX_CHUNK_SUMS = 1 << 18      # boxes times groups of channels
-cdef index MAX_TABLES = 1 << 21          # elements
-cdef index MAX_TILE = 512                # bins per axis that are planned at once
+cdef double WORK_PER_SAMPLE = 8   # cost units (schedule.h)
+cdef double WORK_PER_BOX = 1000  # to turn its taps and fill its tables
 
 cdef const GradientTarget* target = NULL
 cdef Cache cache
@@ -67,38 +61,48 @@ cdef struct Call:
     int num_threads
 
 
-cdef index count_chunk(const Operator& op, const GradientJob& g, const geometry* boxes, index count, bint to_boxes,
-                       index* taps) noexcept nogil:
-    """How many of the next `count` > 0 boxes make a chunk (one at least); `taps`: room for their taps."""
-    cdef index k, here, most = <index> (MAX_CHUNK_SAMPLES / samples_per_box(op))
-    cdef double cost
-    if to_boxes:
-        most = min(most, MAX_CHUNK_SUMS // g.groups)
-    taps[0] = tap_capacity(op, boxes)
-    cost = cost_bound(g, taps[0])
-    for k in range(1, max(<index> 1, min(count, most))):
-        here = tap_capacity(op, boxes + 4 * k)
-        cost += cost_bound(g, here)
-        if taps[0] + here > MAX_CHUNK_TAPS or cost > MAX_CHUNK_COST:
-            return k
-        taps[0] += here
-    return max(<index> 1, min(count, most))
+cdef struct Chunk:
+    # How many boxes, and room for what they need.
+    index boxes, taps, pieces
+
+
+cdef Chunk next_chunk(const Operator& op, const GradientJob& g, const geometry* boxes, index count, bint to_boxes
+                      ) noexcept nogil:
+    """How many of the next `count` > 0 boxes make a chunk (one at least)."""
+    cdef Chunk chunk
+    cdef index taps, pieces = 0, most = min(count, kChunkSamples // samples_per_box(op))
+    cdef index bins = op.tile.bins_y * op.tile.bins_x
+    cdef double cost = 0
+    chunk.boxes = chunk.taps = chunk.pieces = 0
+    while True:
+        taps = tap_capacity(op, boxes + 4 * chunk.boxes)
+        cost += cost_bound(g, taps)
+        if to_boxes:
+            pieces = most_pieces(g, taps, bins)
+        if chunk.boxes > 0 and (chunk.taps + taps > kGradientTaps or cost > <double> kChunkCost
+                                or (chunk.pieces + pieces) * g.groups > kChunkSums):
+            return chunk
+        chunk.boxes, chunk.taps, chunk.pieces = chunk.boxes + 1, chunk.taps + taps, chunk.pieces + pieces
+        if chunk.boxes >= most:
+            return chunk
 
 
 cdef Status measure(const Operator& op, const GradientJob& g, const geometry* boxes, const Call& call, Room& room
                     ) noexcept nogil:
     """The largest chunk; chunks are those of the largest tile, for every tile."""
-    cdef index first = 0, here, taps = 0, windows
-    room.boxes = room.taps = 0
+    cdef Chunk chunk
+    cdef index first = 0, windows
+    room.boxes = room.taps = room.pieces = 0
     while first < call.boxes:
-        here = count_chunk(op, g, boxes + 4 * first, call.boxes - first, call.to_boxes, &taps)
-        room.boxes = max(room.boxes, here)
-        room.taps = max(room.taps, taps)
-        first += here
+        chunk = next_chunk(op, g, boxes + 4 * first, call.boxes - first, call.to_boxes)
+        room.boxes = max(room.boxes, chunk.boxes)
+        room.taps = max(room.taps, chunk.taps)
+        room.pieces = max(room.pieces, chunk.pieces)
+        first += chunk.boxes
         if first < call.boxes and interrupted():
             return INTERRUPTED
     windows = most_windows(g.job, call.kernels.lanes) if g.job.route != _PIXELS else 0
-    room.tables = min(MAX_TABLES, room.boxes * windows * 16 * call.kernels.lanes)
+    room.tables = min(kTables, room.boxes * windows * kShares * call.kernels.lanes)
     room.windows = min(room.boxes * windows, room.tables // call.kernels.lanes)
     return NO_MEMORY if room.taps >= <index> 1 << 31 else OK
 
@@ -131,17 +135,17 @@ cdef void plan_chunk(const Operator& op, GradientJob& g, const geometry* boxes, 
         call.kernels.fill(g, k)
 
 
-cdef Status run_items(const GradientJob& g, const Call& call, index items, double cost) noexcept nogil:
+cdef Status run_items(const GradientJob& g, const Call& call, const Room& room, index items, double cost) noexcept nogil:
     """Runs all work items of a chunk, in slices, and looks for signals in between."""
     cdef index i, last, item = 0
-    cdef int threads = thread_count(min(cost, items * 1e5), call.num_threads)
-    cdef index length = <index> (items * (FIRST_SLICE_WORK * threads / (cost + 1)))
+    cdef int threads = thread_count(min(cost, <double> (items * kThreadCost)), call.num_threads)
+    cdef index length = <index> (items * (kFirstSlice * <double> threads / (cost + 1)))
     cdef double start
     while item < items:
         last = item + min(items - item, max(length, <index> threads))
         start = seconds()
         for i in prange(item, last, num_threads=threads, schedule='dynamic', use_threads_if=threads > 1):
-            call.kernels.run(g, i)
+            call.kernels.run(g, i, room.scratch + threadid() * room.scratch_size)
         if last < items:
             if interrupted():
                 return INTERRUPTED
@@ -156,14 +160,14 @@ cdef Status run_chunk(GradientJob& g, const Call& call, Room& room, index count)
     cdef Status status
     order_boxes(g, count, room.order, room.first)
     if not call.to_boxes:
-        status = run_items(g, call, g.images * g.blocks * g.bands, cost)
+        status = run_items(g, call, room, g.images * g.blocks * g.bands, cost)
         g.zero = False
         return status
     g.run_count = cut_runs(g, count, cost, call.num_threads, room.runs)
-    clear_sums(g, count)
-    status = run_items(g, call, g.run_count * g.parts, cost)
+    clear_sums(g)
+    status = run_items(g, call, room, g.run_count * g.parts, cost)
     if status == OK:
-        add_sums(g, count, call.result)
+        add_sums(g, call.result)
     return status
 
 
@@ -171,12 +175,12 @@ cdef Status run_tile(const Operator& op, const Operator& largest, GradientJob& g
                      const Call& call, Room& room, real zero) noexcept nogil:
     """Plans and executes all boxes for the tile of `op`, in the chunks of `largest`."""
     cdef Status status
-    cdef index first = 0, count, taps = 0
+    cdef index first = 0, count
     g.job.bins_y, g.job.bins_x = op.tile.bins_y, op.tile.bins_x
     g.batch = batch_rows(g.job, call.to_boxes)
     while first < call.boxes:
         g.job.first_box = first
-        count = count_chunk(largest, g, boxes + 4 * first, call.boxes - first, call.to_boxes, &taps)
+        count = next_chunk(largest, g, boxes + 4 * first, call.boxes - first, call.to_boxes).boxes
         plan_chunk(op, g, boxes + 4 * first, count, call, room, zero)
         if first > 0 and interrupted():
             return INTERRUPTED
@@ -199,29 +203,31 @@ cdef Status run_tiles(Operator& op, GradientJob& g, const Array& grad, const geo
     cdef char* memory
     cdef index y = 0, x
     op.tile.first_y, op.tile.first_x = 0, 0
-    op.tile.bins_y, op.tile.bins_x = min(op.bins_y, MAX_TILE), min(op.bins_x, MAX_TILE)
+    op.tile.bins_y, op.tile.bins_x = min(op.bins_y, kGradientTile), min(op.bins_x, kGradientTile)
     largest = op
     status = measure(largest, g, boxes, call, room)
     if status != OK:
         return status
-    size = lay_out(room, g, NULL, largest.tile, sizeof(real), call.to_boxes)
+    room.scratch_size = call.kernels.scratch(g)
+    size = lay_out(room, g, NULL, largest.tile, sizeof(real), call.to_boxes, call.num_threads)
     memory = <char*> malloc(size + 64) if size < <size_t> -64 else NULL
     if memory == NULL:
         return NO_MEMORY
-    lay_out(room, g, memory + (64 - <size_t> memory % 64), largest.tile, sizeof(real), call.to_boxes)
+    lay_out(room, g, memory + (64 - <size_t> memory % 64), largest.tile, sizeof(real), call.to_boxes,
+            call.num_threads)
     publish(room, g)
     while y < op.bins_y and status == OK:
-        op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, MAX_TILE)
+        op.tile.first_y, op.tile.bins_y = y, min(op.bins_y - y, kGradientTile)
         x = 0
         while x < op.bins_x and status == OK:
-            op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, MAX_TILE)
+            op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kGradientTile)
             g.job.out.data = grad.data + y * grad.strides[2] + x * grad.strides[3]
             if x + y > 0 and interrupted():
                 status = INTERRUPTED
             else:
                 status = run_tile(op, largest, g, boxes, call, room, zero)
-            x += MAX_TILE
-        y += MAX_TILE
+            x += kGradientTile
+        y += kGradientTile
     free(memory)
     return status
 

@@ -23,6 +23,15 @@ cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
 cdef extern from "elements.h" namespace "cyroi" nogil:
     index element_size(int)
 
+cdef extern from "sizes.h" namespace "cyroi" nogil:
+    cdef cppclass Size:
+        const char* name
+        const char* bounds
+        index value
+    const Size* sizes(int&)
+    index kTile, kGradientTile, kChunkSamples, kChunkTaps, kChunkSlots, kGradientTaps, kChunkCost, kChunkSums, kTables
+    index kThreadCost, kFirstSlice, kShares
+
 cdef extern from "array.h" namespace "cyroi" nogil:
     cdef enum:
         _FLOAT32 "cyroi::FLOAT32"
@@ -63,7 +72,8 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
         int lanes
         Cut (*cut)(const Job&, index, Block*) noexcept nogil
         void (*fill)(const Job&, index, void*, void*) noexcept nogil
-        void (*run)(const Job&, const Schedule&, index) noexcept nogil
+        index (*scratch)(const Job&) noexcept nogil
+        void (*run)(const Job&, const Schedule&, index, char*) noexcept nogil
     cdef cppclass Target:
         Kernels of[8]
     index slot_capacity(index)
@@ -82,5 +92,7 @@ cdef extern from "plan_memory.h" namespace "cyroi" nogil:
         void* at
         void* slot_weights
         index* order
-    size_t lay_out(Plan&, char* base, const Tile&, size_t real_size, int lanes, bint blocks)
+        char* scratch
+        index scratch_size
+    size_t lay_out(Plan&, char* base, const Tile&, size_t real_size, int lanes, bint blocks, int threads)
     void publish(const Plan&, Job&, Schedule&)

@@ -15,17 +15,15 @@ struct Array {
     index strides[4]; /* in bytes */
 };
 
+inline bool is_empty(const Array& array) {
+    return array.shape[0] == 0 || array.shape[1] == 0 || array.shape[2] == 0 || array.shape[3] == 0;
+}
+
 /* Bytes. */
 struct Cache {
     index own;    /* that a core has to itself */
     index result; /* a result of this size and more is not worth keeping in the caches */
 };
-
-static const index kMaxFusedPixel = 16;  /* elements from a column to the next, up to which rows of pixels are fused */
-static const index kMostPlanes = 8;      /* planes that share a pass over the boxes: tables are read once for all */
-static const index kLeastPlanes = 1;     /* ... even where they do not fit the cache */
-static const index kLeastRun = 2048;     /* bytes together that are worth a stage */
-static const index kPixelChannels = 256; /* channels of an NHWC map in one pass: whole cache lines, few items */
 
 /* How many channels share a pass over the boxes, so that their planes stay in a cache of so many bytes. */
 inline index planes_at_once(const Job& job, index cache) {
@@ -33,7 +31,7 @@ inline index planes_at_once(const Job& job, index cache) {
     if (job.route == FUSED || (job.route == PIXELS && staged)) return job.channels;
     if (job.route == PIXELS) return smaller(job.channels, kPixelChannels);
     const index plane = larger<index>(1, job.rows * job.maps.y * element_size(job.maps_element));
-    return smaller(job.channels, larger(kLeastPlanes, smaller(kMostPlanes, cache / 2 / plane)));
+    return smaller(job.channels, larger<index>(1, smaller(kMostPlanes, cache / 2 / plane)));
 }
 
 /* Whether results go past the caches, and how. */
@@ -50,13 +48,25 @@ inline void describe_streams(const Array& out, index least, Job& job /* IN and O
     job.out.streams = job.out.streams && (job.out.direct || run >= kLeastRun);
 }
 
+/* Whether the kernels work on the result's memory as on their own: elements of the type that is computed with, apart by
+ * whole elements. */
+inline bool is_plain(const Job& job, const Array& maps) {
+    const int computed = maps.element == FLOAT64 ? FLOAT64 : FLOAT32;
+    const index size = element_size(computed);
+    const bool whole = job.out.n % size == 0 && job.out.c % size == 0 && job.out.y % size == 0 && job.out.x % size == 0;
+    return job.out.contiguous && job.out.element == computed && whole;
+}
+
 /* Strides, route (executor.h) and what follows from them; false if no stride of the maps is one element.
  *
  * The stride of an axis of length 1 means nothing: x takes 1 there. */
 inline bool describe(const Array& maps, const Array& out, double fill, const Cache& cache, Job& job /* OUT */) {
     const index size = element_size(maps.element);
-    job.maps = Strides{maps.strides[0] / size, maps.strides[1] / size, maps.strides[2] / size,
-                       maps.shape[3] > 1 ? maps.strides[3] / size : 1};
+    static const double nothing = 0; /* a pointer to an array without elements may be null, or lead nowhere */
+    const bool empty = is_empty(maps);
+    job.maps = empty ? Strides{0, 0, 0, 1}
+                     : Strides{maps.strides[0] / size, maps.strides[1] / size, maps.strides[2] / size,
+                               maps.shape[3] > 1 ? maps.strides[3] / size : 1};
     job.out = Output{out.data,
                      out.strides[0],
                      out.strides[1],
@@ -68,7 +78,7 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
                      false,
                      false,
                      0};
-    job.map_data = maps.data;
+    job.map_data = empty ? static_cast<const void*>(&nothing) : maps.data;
     job.maps_element = maps.element;
     job.channels = maps.shape[1];
     job.fill = fill;
@@ -78,7 +88,7 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
         return false;
     } else {
         const bool near = job.channels <= job.maps.x && job.maps.x <= kMaxFusedPixel;
-        job.route = job.channels <= MAX_FUSED_CHANNELS && near ? FUSED : PIXELS;
+        job.route = job.channels <= kFusedChannels && near ? FUSED : PIXELS;
     }
     job.row_channels = job.route == FUSED ? job.channels : 1;
     job.rows = maps.shape[2];
@@ -90,7 +100,7 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
     } else {
         job.out.contiguous = job.out.x == job.row_channels * stored && (job.row_channels == 1 || together);
     }
-    job.out.plain = job.out.contiguous && out.element == (maps.element == FLOAT64 ? FLOAT64 : FLOAT32);
+    job.out.plain = is_plain(job, maps);
     job.planes = planes_at_once(job, cache.own);
     describe_streams(out, cache.result, job);
     return true;

@@ -6,9 +6,10 @@
  *
  * Decisions
  * a) Greedy from the first bin on. A bin that has more than kSlots taps, or that spans more than four vectors, is a
- *    block of its own without tables: "dense" if its taps are consecutive columns and more than kSlots, else
- *    "scattered". Dense neighbours share a block. Bins without any tap join every block with tables; of such bins alone
- *    it is "empty" and reads nothing.
+ *    block of its own without tables: if its taps are consecutive columns and more than kSlots, "dense" where a row
+ *    buffer holds them and "long" where not, else "scattered". Dense neighbours share a block as long as the buffer
+ *    holds them all. Bins without any tap join every block with tables; of such bins alone it is "empty" and reads
+ *    nothing.
  * b) Where a target loads whole vectors much faster than parts, the columns of a block are widened to whole vectors
  *    within the row, if the row is long enough. No bin looks at the columns that this adds.
  * c) Blocks begin where loads do not cross the borders of cache lines, unless one vector would become two by that.
@@ -27,11 +28,17 @@
 
 namespace cyroi {
 
-static const index kSlots = 12;       /* taps per bin that a table holds */
-static const index kManyBlocks = 5;   /* of an output row, from which on the box is buffered */
-static const index kDenseBins = 8;    /* at most, in a dense block */
-static const index kDenseSpan = 1024; /* elements of the map row at most, of several of them */
-static const int kEmpty = 0, kScattered = -1, kDense = -2;
+static const int kEmpty = 0, kScattered = -1, kDense = -2, kLong = -3;
+
+/* A row of combined columns in memory (buffer.h): what fits it, and what vectors may reach beyond. */
+template <class A>
+struct RowBuffer {
+    static const index room = kRowBytes / static_cast<index>(sizeof(A));
+    static const index slack = 8 * Lanes<A>::count;
+    static_assert(4 * Lanes<A>::count <= room, "a block with tables fits the buffer");
+    static_assert(slack >= 5 * Lanes<A>::count, "a block's four vectors, and a segment that begins a vector earlier");
+    alignas(64) A row[room + slack];
+};
 
 /* Tables of one block, or of all. */
 template <class A>
@@ -114,7 +121,7 @@ inline index most_elements(const Job& job, index first) {
 /* The block that begins with element `first`, of elements for whose bins tables have room; it may have none. */
 template <class A>
 inline Block table_block(const Job& job, const Bins<A>& x, index first) {
-    static_assert(MAX_FUSED_CHANNELS <= Lanes<A>::count, "one bin of an image must fit a vector");
+    static_assert(kFusedChannels <= Lanes<A>::count, "one bin of an image must fit a vector");
     const index lanes = Lanes<A>::count, most = most_elements<A>(job, first);
     const index unit = Lanes<A>::permutes ? 1 : job.row_channels;
     Columns columns = {0, -1};
@@ -134,16 +141,25 @@ inline Block table_block(const Job& job, const Bins<A>& x, index first) {
     return block;
 }
 
-/* The block that begins with bin q, for which tables have no room. */
+/* The kind of a bin for which tables have no room. */
+template <class A>
+inline int wide_kind(const Job& job, const TapList<A>& x) {
+    if (!is_dense(x)) return kScattered;
+    return span_of(job, join(Columns{0, -1}, x)) <= RowBuffer<A>::room ? kDense : kLong;
+}
+
+/* The block that begins with bin q, for which tables have no room. Several bins are one block only where the buffer
+ * holds all of their columns. */
 template <class A>
 inline Block wide_block(const Job& job, const Bins<A>& x, index q) {
+    const index most = smaller(kDenseSpan, RowBuffer<A>::room);
     Columns columns = join(Columns{0, -1}, x[q]);
     Block block = Block();
-    block.vectors = is_dense(x[q]) ? kDense : kScattered;
+    block.vectors = wide_kind(job, x[q]);
     index last = q + 1;
     for (; block.vectors == kDense && job.maps.x == 1 && last < job.bins_x && last - q < kDenseBins; ++last) {
         const Columns joined = join(columns, x[last]);
-        if (!is_dense(x[last]) || span_of(job, joined) > kDenseSpan) break;
+        if (!is_dense(x[last]) || span_of(job, joined) > most) break;
         columns = joined;
     }
     block.elements = (last - q) * job.row_channels;
@@ -202,7 +218,7 @@ inline Cut cut_box(const Job& job, index k, Block* blocks /* OUT */) {
     for (index e = 0; e < job.bins_x * job.row_channels; e += blocks[cut.blocks - 1].elements) {
         const Block block = next_block(job, x, e, cut.elements);
         if (Lanes<A>::permutes && block.vectors > 0) cut.elements += block.slots * block.lanes;
-        cut.buffered = cut.buffered || block.vectors == kDense || !Lanes<A>::permutes;
+        cut.buffered = cut.buffered || block.vectors == kDense || block.vectors == kLong || !Lanes<A>::permutes;
         blocks[cut.blocks++] = block;
     }
     cut.buffered = cut.buffered || cut.blocks >= kManyBlocks;

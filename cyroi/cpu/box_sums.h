@@ -6,64 +6,15 @@
 
 namespace cyroi {
 
-/* One element of the gradient of the result. */
-struct ReadOne {
-    const char* at;
-    double* value;
-
-    template <class O>
-    void operator()(O) const {
-        *value = static_cast<double>(value_of(*reinterpret_cast<const O*>(at)));
-    }
-};
-
-/* What one bin gives, without the products of which a factor is 0. */
-template <class S, class A>
-inline void contract_bin(const SlopeList<A>& y, const SlopeList<A>& x, const S* map, const Strides& strides,
-                         double grad, double (&sums)[4]) {
-    for (index i = 0; i < y.count; ++i) {
-        for (index j = 0; j < x.count; ++j) {
-            const double value = static_cast<double>(value_of(map[y.pixel[i] * strides.y + x.pixel[j] * strides.x]));
-            const A factors[4][2] = {{y.by_lo[i], x.weight[j]},
-                                     {y.weight[i], x.by_lo[j]},
-                                     {y.by_hi[i], x.weight[j]},
-                                     {y.weight[i], x.by_hi[j]}};
-            for (int s = 0; s < 4; ++s) {
-                if (factors[s][0] == 0 || factors[s][1] == 0) continue;
-                sums[s] += static_cast<double>(factors[s][0]) * static_cast<double>(factors[s][1]) * value * grad;
-            }
-        }
-    }
-}
-
-/* n channels of box k from c on, bin by bin. */
-template <class S, class A>
-CYROI_KERNEL void contract_exactly(const GradientJob& g, index k, index c, index n, double (&sums)[4] /* OUT */) {
-    const Job& job = g.job;
-    const SlopeBins<A> y = y_slopes<A>(g, k), x = x_slopes<A>(g, k);
-    std::fill_n(sums, 4, 0.0);
-    for (index i = c; i < c + n; ++i) {
-        for (index p = 0; p < job.bins_y; ++p) {
-            for (index q = 0; q < job.bins_x; ++q) {
-                double grad;
-                with_element(job.out.element, ReadOne{gradient_row(job, k, i, p) + q * job.out.x, &grad});
-                contract_bin(y[p], x[q], map_of<S>(job, k, i), job.maps, grad, sums);
-            }
-        }
-    }
-}
-
-/* Adds the sums over lanes of n channels of box k from c on. */
-template <class S, class A>
-inline void add_lanes(const GradientJob& g, index k, index c, index n, const LaneSums<A>& lanes, double* total) {
-    double sums[4];
+/* The four sums of a box, once lanes are added up; false if one of them is not finite. */
+template <class A>
+inline bool add_up(const LaneSums<A>& lanes, double (&sums)[4] /* OUT */) {
     bool finite = true;
     for (int s = 0; s < 4; ++s) {
         sums[s] = static_cast<double>(Lanes<A>::sum(lanes.at[s]));
         finite = finite && sums[s] - sums[s] == 0;
     }
-    if (!finite) contract_exactly<S, A>(g, k, c, n, sums);
-    for (int s = 0; s < 4; ++s) total[s] += sums[s];
+    return finite;
 }
 
 template <class A>
@@ -71,54 +22,90 @@ inline void clear(LaneSums<A>& lanes) {
     for (int s = 0; s < 4; ++s) lanes.at[s] = Lanes<A>::set(0);
 }
 
+/* Planes and fused: box k and channel c, added to `total`. */
+template <class S, class A>
+inline void add_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch, double* total) {
+    LaneSums<A> lanes;
+    double sums[4];
+    clear(lanes);
+    contract_plane<false, S>(g, run, k, c, scratch, lanes);
+    if (!add_up(lanes, sums)) {
+        clear(lanes);
+        contract_plane<true, S>(g, run, k, c, scratch, lanes);
+        add_up(lanes, sums);
+    }
+    for (int s = 0; s < 4; ++s) total[s] += sums[s];
+}
+
 /* Planes and fused: a run of boxes and a group of channels, a few planes at a time. */
-template <class S>
-inline void run_planes(const GradientJob& g, const Run& run, index group) {
-    typedef typename Arithmetic<S>::Type A;
+template <class S, class A>
+inline void run_planes(const GradientJob& g, const Run& run, index group, BoxScratch<A>& scratch) {
     const Job& job = g.job;
     const index last = smaller(job.channels, (group + 1) * kGroup);
     for (index c0 = group * kGroup; c0 < last; c0 += job.planes) {
         for (index i = run.first; i < run.last; ++i) {
-            const index k = g.order[i], next = i + 1 < run.last ? g.order[i + 1] : k;
-            double* total = g.sums + (k * g.groups + group) * 4;
+            const index k = g.order[i];
+            double* const total = sums_of(g, run, i, group);
             if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
             for (index c = c0; c < smaller(last, c0 + job.planes); c += job.row_channels) {
-                LaneSums<A> lanes;
-                clear(lanes);
-                contract_plane<S>(g, k, next, c, lanes);
-                add_lanes<S>(g, k, c, job.row_channels, lanes, total);
+                if (i + 1 < run.last) expect_rows(job, g.order[i + 1], c);
+                add_plane<S>(g, run, k, c, scratch, total);
             }
         }
+    }
+}
+
+/* Pixels: channels [c0, c0 + count) of box order[i], at most kPixelChannels, added to its sums. */
+template <class S, class A>
+inline void add_channels(const GradientJob& g, const Run& run, index i, index c0, index count, BoxScratch<A>& scratch) {
+    const index lanes = Lanes<A>::count, k = g.order[i];
+    LaneSums<A>* const quick = scratch.sums[0];
+    LaneSums<A>* const exact = scratch.sums[1];
+    bool formed = false; /* the exact sums, from the first vector on that needs them */
+    for (index c = 0; c < count; c += lanes) clear(quick[c / lanes]);
+    contract_pixels<false, S>(g, run, k, c0, count, scratch.room, quick);
+    for (index c = 0; c < count; c += lanes) {
+        double sums[4];
+        if (!add_up(quick[c / lanes], sums)) {
+            if (!formed) {
+                for (index v = c; v < count; v += lanes) clear(exact[v / lanes]);
+                contract_pixels<true, S>(g, run, k, c0 + c, count - c, scratch.room, exact + c / lanes);
+                formed = true;
+            }
+            add_up(exact[c / lanes], sums);
+        }
+        double* const total = sums_of(g, run, i, (c0 + c) / kGroup);
+        for (int s = 0; s < 4; ++s) total[s] += sums[s];
     }
 }
 
 /* Pixels: a run of boxes, with all of their channels, which lie together. */
-template <class S>
-inline void run_pixels(const GradientJob& g, const Run& run) {
-    typedef typename Arithmetic<S>::Type A;
-    const Job& job = g.job;
-    const index lanes = Lanes<A>::count;
-    LaneSums<A> sums[kPixelChannels / Lanes<A>::count];
+template <class S, class A>
+inline void run_pixels(const GradientJob& g, const Run& run, BoxScratch<A>& scratch) {
+    static_assert(kGroup % Lanes<A>::count == 0, "a vector of channels lies in one group");
+    const index channels = g.job.channels;
     for (index i = run.first; i < run.last; ++i) {
-        const index k = g.order[i];
-        if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
-        for (index c0 = 0; c0 < job.channels; c0 += kPixelChannels) {
-            const index count = smaller(kPixelChannels, job.channels - c0);
-            for (index c = 0; c < count; c += lanes) clear(sums[c / lanes]);
-            contract_pixels<S>(g, k, c0, count, sums);
-            for (index c = 0; c < count; c += lanes) {
-                double* total = g.sums + (k * g.groups + (c0 + c) / kGroup) * 4;
-                add_lanes<S>(g, k, c0 + c, smaller(lanes, count - c), sums[c / lanes], total);
-            }
+        const Turned& turned = g.turned[g.order[i]];
+        if (turned.y_lines == 0 || turned.x_lines == 0) continue;
+        for (index c = 0; c < channels; c += kPixelChannels) {
+            add_channels<S>(g, run, i, c, smaller(kPixelChannels, channels - c), scratch);
         }
     }
 }
 
-/* A run of boxes and, but on the route pixels, a group of channels. */
+/* A run of boxes and, but on the route pixels, a group of channels, in `memory` of its thread. */
 template <class S>
-inline void run_boxes(const GradientJob& g, index item) {
-    if (g.job.route == PIXELS) return run_pixels<S>(g, g.runs[item]);
-    run_planes<S>(g, g.runs[item / g.groups], item % g.groups);
+inline void run_boxes(const GradientJob& g, index item, char* memory) {
+    typedef BoxScratch<typename Arithmetic<S>::Type> Memory;
+    Memory& scratch = *reinterpret_cast<Memory*>(memory);
+    if (g.job.route == PIXELS) return run_pixels<S>(g, g.runs[item], scratch);
+    run_planes<S>(g, g.runs[item / g.groups], item % g.groups, scratch);
+}
+
+/* Bytes of what a thread works in. */
+template <class A>
+inline index box_scratch(const GradientJob& g) {
+    return static_cast<index>(sizeof(BoxScratch<A>) - (g.job.out.plain ? sizeof(A) * kRowRoom : 0));
 }
 
 inline bool describe_boxes(const Array& maps, const Array& grad, const Cache& cache, GradientJob& g) {

@@ -17,16 +17,26 @@
 
 namespace cyroi {
 
+/* Elements on their way to the output, beginning as far from a cache line as they will there. */
+template <class T, index count>
+struct Stage {
+    alignas(64) T memory[count + 64 / sizeof(T)];
+
+    T* like(const char* to) { return memory + reinterpret_cast<size_t>(to) % 64 / sizeof(T); }
+};
+
+/* The memory that a thread works in. Stages come last: a call that has none allocates what lies before them. */
+template <class A>
+struct Scratch {
+    RowBuffer<A> rows[kTogether];
+    Stage<A, kStage> stage;
+    Stage<char, kStage * 8> converted;
+};
+
 /* Blocks [first, last) of a box, and the elements of the map row that they span. */
 struct Segment {
     index first, last;
     index column, columns;
-};
-
-template <class A>
-struct RowBuffer {
-    static const index room = 6144 / static_cast<index>(sizeof(A));
-    alignas(64) A row[room + 8 * Lanes<A>::count]; /* vectors of a block may reach beyond its columns */
 };
 
 template <int R, class S, class A>
@@ -148,7 +158,7 @@ inline void run_segment(const Part<S>& part, const Segment& segment) {
     const index first = blocks[segment.first].first;
     const index last = blocks[segment.last - 1].first + blocks[segment.last - 1].elements;
     const int G = kTogether;
-    RowBuffer<A> buffers[G];
+    RowBuffer<A>* const buffers = part.scratch->rows;
     char* out[G];
     int pending = 0;
     for (index p = part.p0; p < part.p1; ++p) {
@@ -173,7 +183,7 @@ inline void run_segment(const Part<S>& part, const Segment& segment) {
     }
 }
 
-/* A dense bin that is wider than the buffer. */
+/* A dense bin that is wider than the buffer: a block of this kind has no other bin. */
 template <class S>
 inline void long_bin(const Part<S>& part, const Block& block) {
     typedef typename Arithmetic<S>::Type A;
@@ -181,7 +191,7 @@ inline void long_bin(const Part<S>& part, const Block& block) {
     const Job& job = part.job;
     const index q = block.first / job.row_channels, pieces = RowBuffer<A>::room;
     const TapList<A> x = part.x[q];
-    RowBuffer<A> buffer;
+    A* const row = part.scratch->rows[0].row;
     for (index p = part.p0; p < part.p1; ++p) {
         const TapList<A> y = part.y[p];
         for (index c = 0; c < part.channels; ++c) {
@@ -191,8 +201,8 @@ inline void long_bin(const Part<S>& part, const Block& block) {
                 typename L::Vector partial = L::set(0);
                 for (index j = 0; j < x.count; j += pieces) {
                     const index n = smaller(pieces, x.count - j);
-                    combine_row(map + j, job.maps.y, y, n, buffer.row);
-                    add_products(buffer.row, x.weight + j, n, partial);
+                    combine_row(map + j, job.maps.y, y, n, row);
+                    add_products(row, x.weight + j, n, partial);
                 }
                 value = L::sum(partial);
             } else if (y.count > 0) {
@@ -233,6 +243,10 @@ inline Segment aligned(const Job& job, Segment segment) {
     return segment;
 }
 
+inline bool fits_segment(const Block& block) {
+    return block.vectors != kScattered && block.vectors != kLong;
+}
+
 /* All blocks of a buffered box but the scattered ones. */
 template <class S>
 inline void buffered_blocks(const Part<S>& part) {
@@ -240,17 +254,19 @@ inline void buffered_blocks(const Part<S>& part) {
     const Block* blocks = blocks_of(part.job, part.k);
     const index count = part.job.cuts[part.k].blocks;
     for (index b = 0; b < count;) {
-        Segment segment = {b, b, 0, 0};
-        while (segment.last < count && blocks[segment.last].vectors != kScattered &&
+        if (!fits_segment(blocks[b])) {
+            if (blocks[b].vectors == kLong) long_bin(part, blocks[b]);
+            ++b;
+            continue;
+        }
+        Segment segment = {b, b + 1, blocks[b].column, blocks[b].columns}; /* no block is wider than the buffer */
+        while (segment.last < count && fits_segment(blocks[segment.last]) &&
                join_segment<A>(blocks[segment.last], segment)) {
         }
-        if (segment.columns > 0) run_segment(part, aligned<A>(part.job, segment));
-        if (segment.columns == 0) {
+        if (segment.columns > 0) {
+            run_segment(part, aligned<A>(part.job, segment));
+        } else {
             for (index i = b; i < segment.last; ++i) empty_block(part, blocks[i]);
-        }
-        if (segment.last == b) { /* scattered, or too wide for a buffer of its own */
-            if (blocks[b].vectors == kDense) long_bin(part, blocks[b]);
-            ++segment.last;
         }
         b = segment.last;
     }

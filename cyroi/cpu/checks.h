@@ -21,10 +21,6 @@ inline int axis_at(int place, int layout) {
     return layout == CYROI_NCHW || place == 0 ? place : place % 3 + 1;
 }
 
-inline bool is_empty(const Array& array) {
-    return array.shape[0] == 0 || array.shape[1] == 0 || array.shape[2] == 0 || array.shape[3] == 0;
-}
-
 /* Strides along n c y x from strides in the order of `layout`. Those of an array without gaps where that is NULL, and
  * for an array without elements, whose strides say nothing: NumPy gives zeros there. */
 inline void set_strides(Array& array /* OUT */, const Py_ssize_t* strides, int layout) {

@@ -47,6 +47,7 @@ template <int G, class S, class A>
 CYROI_INLINE void dense_bins(const Part<S>& part, const Block& block, const A* const (&rows)[G],
                              char* const (&out)[G]) {
     typedef Lanes<A> L;
+    static_assert(kDenseBins == 8, "sum_each takes eight vectors");
     typename L::Vector partial[G][kDenseBins];
     for (index i = 0; i < block.elements; ++i) {
         const TapList<A> x = part.x[block.first + i];

@@ -38,8 +38,6 @@
 
 namespace cyroi {
 
-static const index kStage = 4096; /* elements */
-
 template <class S>
 inline void box_blocks(const Part<S>& part) {
     typedef Lanes<typename Arithmetic<S>::Type> L;
@@ -60,23 +58,15 @@ inline void run_part(const Part<S>& part) {
     part.job.route == PIXELS ? pixel_bins(part) : box_blocks(part);
 }
 
-/* A stage, beginning as far from a cache line as `to`. */
-template <class T, int count>
-struct Stage {
-    alignas(64) T memory[count + 64 / sizeof(T)];
-
-    T* like(const char* to) { return memory + reinterpret_cast<size_t>(to) % 64 / sizeof(T); }
-};
-
 /* Elements of the stage to where they belong: as another type, past the caches, or both. */
 template <class A>
-inline void unstage(const A* stage, index n, const Output& out, char* to) {
+inline void unstage(const A* stage, index n, const Output& out, Scratch<A>& scratch, char* to) {
     const index size = n * element_size(out.element);
     if (out.plain) return stream(reinterpret_cast<const char*>(stage), size, to);
     if (!Lanes<A>::streams || !out.streams) return with_element(out.element, Convert<A>{stage, n, to});
-    Stage<char, kStage * 8> converted;
-    with_element(out.element, Convert<A>{stage, n, converted.like(to)});
-    stream(converted.like(to), size, to);
+    char* const converted = scratch.converted.like(to);
+    with_element(out.element, Convert<A>{stage, n, converted});
+    stream(converted, size, to);
 }
 
 /* The part by way of `stage`, room for kStage elements. */
@@ -110,28 +100,37 @@ inline void stage_part(const Part<S>& part, A* stage) {
         run_part(staged);
         if (part.out.y != row * stored) { /* rows apart */
             for (index i = 0; i < runs * (n / row); ++i) {
-                unstage(stage + i * row, row, part.out, part.row(i / (n / row), p + i % (n / row)));
+                unstage(stage + i * row, row, part.out, *part.scratch, part.row(i / (n / row), p + i % (n / row)));
             }
         } else if (part.out.c == n * stored) {
-            unstage(stage, n * runs, part.out, part.row(0, p));
+            unstage(stage, n * runs, part.out, *part.scratch, part.row(0, p));
         } else {
-            for (index c = 0; c < runs; ++c) unstage(stage + c * n, n, part.out, part.row(c, p));
+            for (index c = 0; c < runs; ++c) unstage(stage + c * n, n, part.out, *part.scratch, part.row(c, p));
         }
     }
 }
 
+/* Whether results are formed in a stage before they go where they belong. */
+template <class A>
+inline bool is_staged(const Output& out) {
+    return (Lanes<A>::streams && out.streams && !out.direct) || (out.contiguous && !out.plain);
+}
+
+/* Bytes of what a thread works in. */
+template <class A>
+inline index scratch_size(const Job& job) {
+    return static_cast<index>(is_staged<A>(job.out) ? sizeof(Scratch<A>) : sizeof(RowBuffer<A>) * kTogether);
+}
+
 /* Channels [c0, c1) and output rows [p0, p1) of box `k` of the chunk. */
-template <class S>
-inline void run_box(const Job& job, index k, index c0, index c1, index p0, index p1) {
-    typedef typename Arithmetic<S>::Type A;
+template <class S, class A>
+inline void run_box(const Job& job, index k, index c0, index c1, index p0, index p1, Scratch<A>& scratch) {
     const BoxPlan& box = job.boxes[k];
     const S* map = static_cast<const S*>(job.map_data) + box.image * job.maps.n + c0 * job.maps.c;
-    Part<S> part = {job, k, y_bins<A>(job, k), x_bins<A>(job, k), c1 - c0, p0, p1, map, job.out};
+    Part<S> part = {job, k, y_bins<A>(job, k), x_bins<A>(job, k), c1 - c0, p0, p1, map, job.out, &scratch};
     part.out.data += (job.first_box + k) * job.out.n + c0 * job.out.c + p0 * job.out.y;
-    const bool streams = Lanes<A>::streams && job.out.streams && !job.out.direct;
-    if (!streams && (job.out.plain || !job.out.contiguous)) return run_part(part);
-    Stage<A, kStage> stage;
-    stage_part(part, part.out.plain ? stage.like(part.out.data) : stage.memory);
+    if (!is_staged<A>(job.out)) return run_part(part);
+    stage_part(part, part.out.plain ? scratch.stage.like(part.out.data) : scratch.stage.memory);
 }
 
 }  // namespace cyroi

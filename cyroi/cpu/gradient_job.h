@@ -28,9 +28,11 @@ struct Turned {
     bool tabled;             /* windows and tables exist */
 };
 
-/* Boxes order[first] ... order[last - 1], of one image. */
+/* Boxes order[first] ... order[last - 1], of one image; or a piece of one box: taps [t0, t1) of its y axis. */
 struct Run {
     index first, last;
+    index slot; /* of the sums of the first box, among all; those of the others follow */
+    index t0, t1;
 };
 
 struct GradientJob {
@@ -51,7 +53,7 @@ struct GradientJob {
     const index* first;             /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
     const Run* runs;                /* gradient to the boxes: cuts of the order */
     index run_count, groups, parts; /* groups of channels; work items of a run */
-    double* sums;                   /* OUT: y1 x1 y2 x2 for each box and group of channels */
+    double* sums;                   /* OUT: y1 x1 y2 x2 for each box, or piece of one, and group of channels */
 };
 
 template <class A, int N>

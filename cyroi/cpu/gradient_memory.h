@@ -9,7 +9,7 @@ namespace cyroi {
 
 /* How large the chunk is, and where its parts lie. */
 struct Room {
-    index boxes, taps, tables, windows;
+    index boxes, taps, tables, windows, pieces;
     int* pixels;
     void *weights, *by_lo, *by_hi;
     int* ends;
@@ -22,10 +22,13 @@ struct Room {
     void *at, *table_weights;
     Run* runs;
     double* sums;
+    char* scratch; /* of each thread */
+    index scratch_size;
 };
 
 /* The parts behind `base`; gives the bytes of all. real_size: of a weight. */
-inline size_t lay_out(Room& room, const GradientJob& g, char* base, const Tile& tile, size_t real_size, bool to_boxes) {
+inline size_t lay_out(Room& room, const GradientJob& g, char* base, const Tile& tile, size_t real_size, bool to_boxes,
+                      int threads) {
     const size_t numbers = to_boxes ? 3 : 1;
     const index n = room.boxes, taps = room.taps, slopes = to_boxes ? taps : 0;
     Parts parts(base);
@@ -43,8 +46,9 @@ inline size_t lay_out(Room& room, const GradientJob& g, char* base, const Tile& 
     parts.take(room.windows_at, room.windows);
     parts.take(room.at, room.tables, real_size);
     parts.take(room.table_weights, room.tables, numbers * real_size);
-    parts.take(room.runs, to_boxes ? n : 0);
-    parts.take(room.sums, to_boxes ? 4 * n * g.groups : 0);
+    parts.take(room.runs, room.pieces);
+    parts.take(room.sums, 4 * room.pieces * g.groups);
+    parts.take(room.scratch, threads, static_cast<size_t>(room.scratch_size));
     return parts.used();
 }
 

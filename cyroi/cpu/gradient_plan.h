@@ -7,10 +7,7 @@
 
 namespace cyroi {
 
-static const index kGroup = 16;     /* channels that the gradient to the boxes sums up at once */
-static const index kRowRoom = 8192; /* elements of rows that are converted at once */
-static const index kBoxBatch = 8;   /* rows of bins at once, of which three spread rows each are kept */
-static const double kRunCost = 1e7; /* of a run of boxes and a group of channels, at most */
+static const index kWholeAxis = static_cast<index>(1) << 40; /* more than the taps of an axis */
 
 /* Rows of bins at once: what their converted elements have room for, in vectors of channels of up to 16. */
 inline index batch_rows(const Job& job, bool to_boxes) {
@@ -33,12 +30,16 @@ inline double cost_bound(const GradientJob& g, index taps) {
     return static_cast<double>(taps) * row * channels;
 }
 
+/* Cost of one channel of a box with so many taps, columns and bins. */
+inline double gradient_cost(const GradientJob& g, double y_taps, double x_taps, double columns, double bins) {
+    return g.job.route == PIXELS ? 0.1 * (y_taps * x_taps + bins) : y_taps * (columns / 16 + 1) + bins;
+}
+
 /* Cost of one channel of a planned box. */
 inline double gradient_cost(const GradientJob& g, index k) {
     const BoxPlan& box = g.job.boxes[k];
-    const double y = static_cast<double>(box.y_count), bins = static_cast<double>(g.job.bins_y * g.job.bins_x);
-    if (g.job.route == PIXELS) return 0.1 * (y * static_cast<double>(box.x_count) + bins);
-    return y * (static_cast<double>(box.x_span) / 16 + 1) + bins;
+    return gradient_cost(g, static_cast<double>(box.y_count), static_cast<double>(box.x_count),
+                         static_cast<double>(box.x_span), static_cast<double>(g.job.bins_y * g.job.bins_x));
 }
 
 /* Cost of a whole chunk, zeroing included. */
@@ -59,24 +60,52 @@ inline void order_boxes(const GradientJob& g, index count, index* order /* OUT *
     }
 }
 
-/* Cuts the order into runs, each of one image; at most `count` of them. As few as occupy the threads: a plane comes
- * from memory once for each. */
+/* Channels that a work item of the gradient to the boxes looks at. */
+inline double item_channels(const GradientJob& g) {
+    return static_cast<double>(g.job.route == PIXELS ? g.job.channels : smaller(kGroup, g.job.channels));
+}
+
+/* Into how many pieces a box of so many tap rows is cut: a matter of the box alone, since pieces are summed apart. */
+inline index pieces_of(const GradientJob& g, double cost, index tap_rows) {
+    const double wanted = cost * item_channels(g) / static_cast<double>(kRunCost);
+    return static_cast<index>(smaller(wanted, static_cast<double>(smaller(kMaxPieces, tap_rows) - 1))) + 1;
+}
+
+/* At most so many pieces has a box with room for so many taps. */
+inline index most_pieces(const GradientJob& g, index taps, index bins) {
+    const double all = static_cast<double>(taps), half = all / 2; /* the product of both axes is largest there */
+    const double columns = static_cast<double>(smaller(taps, g.columns)), of_bins = static_cast<double>(bins);
+    const double cost = larger(gradient_cost(g, half, half, columns, of_bins),
+                               g.job.route == PIXELS ? 0.0 : gradient_cost(g, all, 0, columns, of_bins));
+    return pieces_of(g, cost, kMaxPieces);
+}
+
+/* Cuts the order into runs, each of one image. As few as occupy the threads, because a plane comes from memory once for
+ * each, and pieces of the boxes that cost too much to be looked at in one go. Gives the number of runs. */
 inline index cut_runs(const GradientJob& g, index count, double cost, int threads, Run* runs /* OUT */) {
     const double groups = static_cast<double>(g.parts),
                  wanted = threads > 1 ? larger(1.0, 4.0 * threads / groups) : 1.0;
-    const double limit = smaller(kRunCost, cost / (groups * wanted));
-    index made = 0;
-    const double channels =
-        static_cast<double>(g.job.route == PIXELS ? g.job.channels : smaller(kGroup, g.job.channels));
-    double open = 0;
+    const double limit = smaller(static_cast<double>(kRunCost), cost / (groups * wanted));
+    index made = 0, slot = 0;
+    double open = -1; /* cost of the run that still takes boxes */
     for (index i = 0; i < count; ++i) {
-        const double here = gradient_cost(g, g.order[i]) * channels;
-        const bool same = i > 0 && g.job.boxes[g.order[i]].image == g.job.boxes[g.order[i - 1]].image;
-        if (!same || open + here > limit) {
-            runs[made++] = Run{i, i};
+        const index k = g.order[i], rows = g.job.boxes[k].y_count;
+        const double one = gradient_cost(g, k), here = one * item_channels(g);
+        const index pieces = rows > 1 ? pieces_of(g, one, rows) : 1;
+        const bool same = i > 0 && g.job.boxes[k].image == g.job.boxes[g.order[i - 1]].image;
+        if (pieces > 1) {
+            for (index j = 0; j < pieces; ++j) {
+                runs[made++] = Run{i, i + 1, slot++, rows * j / pieces, rows * (j + 1) / pieces};
+            }
+            open = -1;
+            continue;
+        }
+        if (!same || open < 0 || open + here > limit) {
+            runs[made++] = Run{i, i, slot, 0, kWholeAxis};
             open = 0;
         }
         runs[made - 1].last = i + 1;
+        ++slot;
         open += here;
     }
     return made;
@@ -96,17 +125,33 @@ inline void place_windows(const GradientJob& g, index count, index windows, inde
     }
 }
 
-/* Before the work items of a chunk, which add to them. */
-inline void clear_sums(const GradientJob& g, index count) {
-    std::fill_n(g.sums, 4 * count * g.groups, 0.0);
+/* How many boxes and pieces of boxes have sums. */
+inline index slot_count(const GradientJob& g) {
+    if (g.run_count == 0) return 0;
+    const Run& last = g.runs[g.run_count - 1];
+    return last.slot + last.last - last.first;
 }
 
-/* Adds the sums of channels of each box of the chunk to its row of the result. */
-inline void add_sums(const GradientJob& g, index count, double* result) {
-    for (index k = 0; k < count; ++k) {
-        for (index group = 0; group < g.groups; ++group) {
-            for (index i = 0; i < 4; ++i)
-                result[4 * (g.job.first_box + k) + i] += g.sums[(k * g.groups + group) * 4 + i];
+/* Before the work items of a chunk, which add to them. */
+inline void clear_sums(const GradientJob& g) {
+    std::fill_n(g.sums, 4 * slot_count(g) * g.groups, 0.0);
+}
+
+/* The sums of y1 x1 y2 x2 that box order[i], or its piece, has in a run. */
+inline double* sums_of(const GradientJob& g, const Run& run, index i, index group) {
+    return g.sums + ((run.slot + i - run.first) * g.groups + group) * 4;
+}
+
+/* Adds the sums of pieces and groups of channels of each box of the chunk to its row of the result. */
+inline void add_sums(const GradientJob& g, double* result) {
+    for (index r = 0; r < g.run_count; ++r) {
+        const Run& run = g.runs[r];
+        for (index i = run.first; i < run.last; ++i) {
+            double* const row = result + 4 * (g.job.first_box + g.order[i]);
+            for (index group = 0; group < g.groups; ++group) {
+                const double* const sums = sums_of(g, run, i, group);
+                for (index s = 0; s < 4; ++s) row[s] += sums[s];
+            }
         }
     }
 }

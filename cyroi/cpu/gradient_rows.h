@@ -31,8 +31,7 @@ template <class A>
 inline GradientRows<A> gradient_rows(const Job& job, index k, index c, index p, index count, A* room) {
     const char* row = gradient_row(job, k, c, p);
     const index size = static_cast<index>(sizeof(A));
-    if (job.out.plain && job.out.y % size == 0)
-        return GradientRows<A>{reinterpret_cast<const A*>(row), job.out.y / size};
+    if (job.out.plain) return GradientRows<A>{reinterpret_cast<const A*>(row), job.out.y / size};
     const index elements = job.bins_x * job.row_channels;
     for (index i = 0; i < count; ++i) {
         with_element(job.out.element, ReadElements<A>{job, row + i * job.out.y, room + i * elements});
@@ -66,14 +65,39 @@ inline void each_windows(const GradientJob& g, index k, F use) {
     }
 }
 
-/* Spreads rows over windows. */
+/* The parts of windows, N vectors for each: not 0 in the lanes that have a share whose number is not 0. */
 template <int N, class A>
+inline void find_parts(const GradientJob& g, index k, const Window* windows, index count, A* parts /* OUT */) {
+    typedef Lanes<A> L;
+    const Turned& turned = g.turned[k];
+    const index lanes = L::count;
+    for (const Window* w = windows; w != windows + count; ++w, parts += N * lanes) {
+        for (int n = 0; n < N; ++n) L::store(parts + n * lanes, L::set(0));
+        if (turned.tabled) {
+            const A* weight = static_cast<const A*>(g.table_weights) + N * (turned.table + w->table);
+            for (int i = 0; i < N * w->slots; ++i, weight += lanes) {
+                A* const to = parts + i % N * lanes;
+                L::store(to, L::add(L::load(to), L::only(L::set(1), L::load(weight))));
+            }
+            continue;
+        }
+        const Lines<A, N> x = x_lines<A, N>(g, k);
+        each_element(g.job, x, *w, [&](index element, index, int first, int last) {
+            for (int s = first; s < last; ++s) {
+                for (int n = 0; n < N; ++n) parts[n * lanes + element - w->column] += x.share[s].weight[n] != 0;
+            }
+        });
+    }
+}
+
+/* Spreads rows over windows. */
+template <int N, bool exact, class A>
 inline void spread_rows(const GradientJob& g, index k, const Window* windows, index count, const GradientRows<A>& rows,
                         index p_count, A* to) {
     const Turned& turned = g.turned[k];
     if (!turned.tabled) {
         for (index w = 0; w < count; ++w) {
-            spread_elements<N>(g.job, x_lines<A, N>(g, k), windows[w], rows, p_count, spread_at<A, N>(to, 0, w));
+            spread_elements<N, exact>(g.job, x_lines<A, N>(g, k), windows[w], rows, p_count, spread_at<A, N>(to, 0, w));
         }
         return;
     }
@@ -89,7 +113,7 @@ inline void spread_rows(const GradientJob& g, index k, const Window* windows, in
                                   p_count,
                                   g.job.bins_x * g.job.row_channels,
                                   spread_at<A, N>(to, 0, w)};
-        SpreadOf<Lanes<A>::permutes>::template run<N>(job);
+        SpreadOf<Lanes<A>::permutes>::template run<N, exact>(job);
     }
 }
 

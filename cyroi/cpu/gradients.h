@@ -11,7 +11,8 @@ struct GradientKernels {
     int lanes;
     void (*turn)(const GradientJob&, index);
     void (*fill)(const GradientJob&, index);
-    void (*run)(const GradientJob&, index);
+    index (*scratch)(const GradientJob&); /* bytes that a thread needs for ... */
+    void (*run)(const GradientJob&, index, char*);
 };
 
 struct GradientTarget {
@@ -59,13 +60,13 @@ inline void turn_for_boxes(const GradientJob& g, index k) {
 
 template <class A>
 inline GradientKernels kernels_to_maps() {
-    return GradientKernels{Lanes<A>::count, turn_for_maps<A>, fill_windows<A, 1>, run_region<A>};
+    return GradientKernels{Lanes<A>::count, turn_for_maps<A>, fill_windows<A, 1>, map_scratch<A>, run_region<A>};
 }
 
 template <class S>
 inline GradientKernels kernels_to_boxes() {
     typedef typename Arithmetic<S>::Type A;
-    return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, fill_windows<A, 3>, run_boxes<S>};
+    return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, fill_windows<A, 3>, box_scratch<A>, run_boxes<S>};
 }
 
 inline const GradientTarget* gradient_target() {

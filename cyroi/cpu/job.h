@@ -3,11 +3,11 @@
 #define CYROI_CPU_JOB_H
 
 #include "cyroi/plan.h"
+#include "sizes.h"
 
 namespace cyroi {
 
 enum Route { PLANES = 0, FUSED = 1, PIXELS = 2 }; /* see executor.h */
-enum { MAX_FUSED_CHANNELS = 4 };                  /* the channels of a bin share a block, so a vector must hold them */
 
 /* Strides of maps: images, channels, rows, columns. They may be negative. */
 struct Strides {

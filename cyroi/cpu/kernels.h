@@ -13,10 +13,11 @@ namespace cyroi {
 
 /* For maps of one storage type. */
 struct Kernels {
-    int lanes;                                       /* of the type that is computed with */
-    Cut (*cut)(const Job&, index, Block*);           /* cut_box */
-    void (*fill)(const Job&, index, void*, void*);   /* fill_box */
-    void (*run)(const Job&, const Schedule&, index); /* run_item */
+    int lanes;                                              /* of the type that is computed with */
+    Cut (*cut)(const Job&, index, Block*);                  /* cut_box */
+    void (*fill)(const Job&, index, void*, void*);          /* fill_box */
+    index (*scratch)(const Job&);                           /* scratch_size */
+    void (*run)(const Job&, const Schedule&, index, char*); /* run_item */
 };
 
 struct Target {
@@ -35,9 +36,11 @@ inline void fetch_planes(const Job& job, index image, index c0, index c1) {
     }
 }
 
-/* Runs one work item. */
+/* Runs one work item in `memory` of its thread. */
 template <class S>
-inline void run_item(const Job& job, const Schedule& s, index item) {
+inline void run_item(const Job& job, const Schedule& s, index item, char* memory) {
+    typedef Scratch<typename Arithmetic<S>::Type> Memory;
+    Memory& scratch = *reinterpret_cast<Memory*>(memory);
     const Group& g = group_of(s, item);
     const Span& span = s.spans[g.first_span + (item - g.first_item) % g.spans];
     const index c0 = (item - g.first_item) / g.spans * g.block;
@@ -48,7 +51,7 @@ inline void run_item(const Job& job, const Schedule& s, index item) {
             fetch_planes<S>(job, job.boxes[s.order[span.first]].image, c, smaller(c1, c + job.planes));
         }
         for (index i = span.first; i < span.last; ++i) {
-            run_box<S>(job, s.order[i], c, smaller(c1, c + job.planes), span.p0, span.p1);
+            run_box<S>(job, s.order[i], c, smaller(c1, c + job.planes), span.p0, span.p1, scratch);
         }
     }
     if (job.out.streams) finish_streams();
@@ -57,7 +60,7 @@ inline void run_item(const Job& job, const Schedule& s, index item) {
 template <class S>
 inline Kernels kernels_for() {
     typedef typename Arithmetic<S>::Type A;
-    return Kernels{Lanes<A>::count, cut_box<A>, fill_box<A>, run_item<S>};
+    return Kernels{Lanes<A>::count, cut_box<A>, fill_box<A>, scratch_size<A>, run_item<S>};
 }
 
 inline const Target* target() {

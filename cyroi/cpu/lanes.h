@@ -8,6 +8,7 @@
  *     store, store_part   all lanes as A; the first n lanes as any storage type
  *     stream              all lanes to a multiple of the vector's size, past the caches; only where `streams`
  *     set, mul, add, fma  fma(a, b, c) = a * b + c, fused where the target has fused multiply-add, on every lane alike
+ *     only                only(a, where): a where `where` is not 0, else +0, also where a is not finite
  *     sum                 of all lanes, by halves
  *     sum_each            the same for the first n of eight vectors
  *     Bins, Few           sums of as many bins as Bins::count and Few::count say, a lane each. Their Places<R> say

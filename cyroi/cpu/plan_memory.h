@@ -22,10 +22,12 @@ struct Plan {
     index* order;
     Span* spans;
     Group* groups;
+    char* scratch; /* of each thread */
+    index scratch_size;
 };
 
 /* The parts of a plan behind `base`; gives the bytes of all. real_size: of a weight; blocks: whether rows are cut. */
-inline size_t lay_out(Plan& plan, char* base, const Tile& tile, size_t real_size, int lanes, bool blocks) {
+inline size_t lay_out(Plan& plan, char* base, const Tile& tile, size_t real_size, int lanes, bool blocks, int threads) {
     const index n = plan.boxes, slots = blocks ? n * slot_capacity(tile.bins_x) * lanes : 0;
     Parts parts(base);
     parts.take(plan.plans, n);
@@ -39,6 +41,7 @@ inline size_t lay_out(Plan& plan, char* base, const Tile& tile, size_t real_size
     parts.take(plan.weights, plan.taps, real_size);
     parts.take(plan.at, slots, real_size);
     parts.take(plan.slot_weights, slots, real_size);
+    parts.take(plan.scratch, threads, static_cast<size_t>(plan.scratch_size));
     return parts.used();
 }
 

@@ -23,10 +23,7 @@
 
 namespace cyroi {
 
-static const double kLeastItemCost = 2e5, kMostItemCost = 4e6;
-static const double kItemsPerThread = 8;
 static const double kFetchedShare = 0.2; /* of a plane that boxes must read, each for itself, for it to be fetched */
-static const index kMaxCuts = 65536;     /* cuts of boxes along rows, in one chunk */
 
 struct Span {
     index first, last; /* boxes order[first] ... order[last - 1], all of one image */
@@ -125,7 +122,8 @@ inline index channel_block(const Job& job, double span_cost, double limit) {
 
 /* The cost of an item, see c). */
 inline double item_cost(double total, int threads) {
-    return larger(kLeastItemCost, smaller(kMostItemCost, total / (kItemsPerThread * threads)));
+    const double least = static_cast<double>(kLeastItemCost), most = static_cast<double>(kMostItemCost);
+    return larger(least, smaller(most, total / static_cast<double>(kItemsPerThread * threads)));
 }
 
 inline void make_schedule(const Job& job, index count, int threads, Schedule& s /* OUT */) {

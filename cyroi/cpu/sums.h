@@ -10,8 +10,6 @@
 
 namespace cyroi {
 
-static const index kBlock = 16; /* tap rows summed before their sum joins the total */
-
 /* Where combine() reads: G rows of R vectors, one for each of G channels. */
 template <class S>
 struct Source {
@@ -70,6 +68,10 @@ inline A combine_one(const S* base, index stride, const TapList<A>& taps) {
     return total;
 }
 
+/* The memory that a thread works in (executor.h). */
+template <class A>
+struct Scratch;
+
 /* One box, some of its channels and output rows. */
 template <class S>
 struct Part {
@@ -81,6 +83,7 @@ struct Part {
     index p0, p1;
     const S* map; /* IN: first channel, pixel (0, 0) */
     Output out;   /* OUT: from the first channel and row p0 on */
+    Scratch<A>* scratch;
 
     A fill() const { return static_cast<A>(job.fill); }
     char* row(index c, index p) const { return out.data + c * out.c + (p - p0) * out.y; }

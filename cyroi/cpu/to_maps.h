@@ -19,9 +19,6 @@
 
 namespace cyroi {
 
-static const index kRegionRows = 16; /* at least, in a band that only more threads ask for */
-static const index kPixelBlock = 32; /* channels at least, in a region of pixels: whole cache lines, two at a time */
-
 /* Bytes of a region that is one band. */
 inline index region_size(const GradientJob& g) {
     const Job& job = g.job;
@@ -37,7 +34,7 @@ inline bool describe_maps(const Array& maps, const Array& grad, const Cache& cac
         job.route = PIXELS;
         job.row_channels = 1;
         job.out.contiguous = grad.strides[1] == element_size(grad.element) || job.channels == 1;
-        job.out.plain = job.out.contiguous && grad.element == maps.element;
+        job.out.plain = is_plain(job, maps);
     }
     g.images = maps.shape[0];
     g.columns = maps.shape[3];
@@ -47,8 +44,8 @@ inline bool describe_maps(const Array& maps, const Array& grad, const Cache& cac
     if (job.route == PIXELS) job.planes = smaller(job.planes, (share / kPixelBlock + 1) * kPixelBlock);
     g.blocks = (job.channels + job.planes - 1) / job.planes;
     const index large = larger<index>(1, cache.own / 4 * 3);
-    const index for_cache =
-        job.route == PIXELS ? 1 : region_size(g) / large + 1; /* each band walks through all boxes */
+    /* Each band walks through all boxes. Pixels are not kept in the cache between boxes: their bands bound an item. */
+    const index for_cache = region_size(g) / (job.route == PIXELS ? kRegionBytes : large) + 1;
     const index for_threads = smaller(wanted / (g.images * g.blocks), job.rows / kRegionRows);
     g.bands = smaller(larger(for_cache, for_threads), job.rows);
     return true;
@@ -61,8 +58,15 @@ inline Region region_of(const GradientJob& g, index item) {
                   job.rows * band / g.bands, job.rows * (band + 1) / g.bands};
 }
 
+/* Bytes of what a thread works in. */
 template <class A>
-inline void run_region(const GradientJob& g, index item) {
+inline index map_scratch(const GradientJob& g) {
+    return static_cast<index>(sizeof(MapScratch<A>) - (g.job.out.plain ? sizeof(A) * kRowRoom : 0));
+}
+
+template <class A>
+inline void run_region(const GradientJob& g, index item, char* memory) {
+    MapScratch<A>& scratch = *reinterpret_cast<MapScratch<A>*>(memory);
     const Region region = region_of(g, item);
     const bool pixels = g.job.route == PIXELS;
     if (g.zero) pixels ? clear_pixels<A>(g, region) : clear_planes<A>(g.job, region);
@@ -71,7 +75,7 @@ inline void run_region(const GradientJob& g, index item) {
         const Turned& turned = g.turned[k];
         if (turned.last_row < region.y0 || turned.first_row >= region.y1) continue;
         const index next = i + 1 < g.first[region.image + 1] ? g.order[i + 1] : k;
-        pixels ? add_to_pixels<A>(g, k, next, region) : add_to_planes<A>(g, k, next, region);
+        pixels ? add_to_pixels<A>(g, k, next, region, scratch) : add_to_planes<A>(g, k, next, region, scratch);
     }
 }
 

@@ -104,7 +104,7 @@ template <class A>
 inline GradientBins<A> gradient_bins(const Job& job, index k, index next, index c, index n, index p0, index rows,
                                      A* room) {
     const index size = static_cast<index>(sizeof(A));
-    if (job.out.plain && job.out.y % size == 0 && job.out.x % size == 0) {
+    if (job.out.plain) {
         const A* first = reinterpret_cast<const A*>(gradient_row(job, k, c, 0));
         const A* then = next == k ? nullptr : reinterpret_cast<const A*>(gradient_row(job, next, c, 0));
         return GradientBins<A>{first, job.out.y / size, job.out.x / size, job.bins_y, then};
@@ -121,12 +121,11 @@ inline GradientBins<A> gradient_bins(const Job& job, index k, index next, index 
 
 /* Adds box k to a region of pixels; next: the box to come. */
 template <class A>
-inline void add_to_pixels(const GradientJob& g, index k, index next, const Region& region) {
+inline void add_to_pixels(const GradientJob& g, index k, index next, const Region& region, MapScratch<A>& scratch) {
     const Job& job = g.job;
     const Lines<A, 1> y = y_lines<A, 1>(g, k), x = x_lines<A, 1>(g, k);
     A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
     const index lanes = Lanes<A>::count;
-    A room[kRowRoom];
     for (index i = 0, j; i < y.count; i = j) {
         const int batch = y.line[i].batch;
         for (j = y.line[y.count - 1].batch == batch ? y.count : i; j < y.count && y.line[j].batch == batch;) ++j;
@@ -137,7 +136,7 @@ inline void add_to_pixels(const GradientJob& g, index k, index next, const Regio
         const index p0 = batch * g.batch, rows = smaller(g.batch, job.bins_y - p0);
         for (index c = region.c0, n; c < region.c1; c += n) { /* what is converted has room for a vector of channels */
             n = smaller(job.out.plain ? region.c1 - c : lanes, region.c1 - c);
-            GradientBins<A> bins = gradient_bins(job, k, next, c, n, p0, rows, room);
+            GradientBins<A> bins = gradient_bins(job, k, next, c, n, p0, rows, scratch.room);
             if (c + n < region.c1) {
                 bins.next = bins.data + n;
             } else if (bins.next) {

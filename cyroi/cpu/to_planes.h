@@ -94,14 +94,20 @@ struct Region {
     index image, c0, c1, y0, y1;
 };
 
+/* The memory that a thread works in. What is converted has its room last: a call that converts nothing goes without. */
+template <class A>
+struct MapScratch {
+    alignas(64) A spread[kBatch * kWindows * Lanes<A>::count];
+    alignas(64) A room[kRowRoom];
+};
+
 /* Adds box k to a region of planes; next: the box to come. */
 template <class A>
-inline void add_to_planes(const GradientJob& g, index k, index next, const Region& region) {
+inline void add_to_planes(const GradientJob& g, index k, index next, const Region& region, MapScratch<A>& scratch) {
     const Job& job = g.job;
     const Lines<A, 1> y = y_lines<A, 1>(g, k);
     A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
-    alignas(64) A spread[kBatch * kWindows * Lanes<A>::count];
-    A room[kRowRoom];
+    A* const spread = scratch.spread;
     for (index i = 0, j; i < y.count; i = j) {
         const int batch = y.line[i].batch;
         for (j = y.line[y.count - 1].batch == batch ? y.count : i; j < y.count && y.line[j].batch == batch;) ++j;
@@ -113,9 +119,9 @@ inline void add_to_planes(const GradientJob& g, index k, index next, const Regio
         const ShareRange<A> range = {y.share + y.begin(first), y.share + y.line[last - 1].end, static_cast<int>(p0)};
         for (index c = region.c0; c < region.c1; c += job.row_channels) {
             if (next != k) expect_rows(job, next, c);
-            const GradientRows<A> rows = gradient_rows(job, k, c, p0, p_count, room);
+            const GradientRows<A> rows = gradient_rows(job, k, c, p0, p_count, scratch.room);
             each_windows<A, 1>(g, k, [&](const Window* windows, index count) {
-                spread_rows<1>(g, k, windows, count, rows, p_count, spread);
+                spread_rows<1, false>(g, k, windows, count, rows, p_count, spread);
                 add_windows(range, windows, count, spread, map + c * job.maps.c, job.maps.y);
             });
         }

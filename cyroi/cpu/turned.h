@@ -20,8 +20,6 @@
 
 namespace cyroi {
 
-static const index kBatch = 16;
-
 template <class A, int N>
 struct Share {
     int pixel, bin;

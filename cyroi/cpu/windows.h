@@ -22,7 +22,6 @@
 
 namespace cyroi {
 
-static const index kShares = 16;            /* bins per element that a table holds */
 static const int kWindows = kRegisters / 8; /* that are worked on at once */
 
 /* Cuts the lines of the x axis into windows, one after the other. */
@@ -157,11 +156,12 @@ struct SpreadJob {
     A* to;
 };
 
+/* exact: a share whose number is 0 adds nothing, also where the gradient is not finite. */
 template <bool permutes>
 struct SpreadOf {
     /* Rows [p, p + G), whose bins lie in R vectors. Windows share what is loaded of a row where they look into the same
      * bins. */
-    template <int N, int R, int G, class A>
+    template <int N, bool exact, int R, int G, class A>
     static CYROI_INLINE void group(const SpreadJob<A>& job, index p) {
         typedef Lanes<A> L;
         typedef typename L::Bins B;
@@ -189,7 +189,14 @@ struct SpreadOf {
                 const typename B::template Places<R> places(at);
                 CYROI_UNROLL for (int k = 0; k < N; ++k) {
                     const typename L::Vector v = L::load(weight + k * lanes);
-                    CYROI_UNROLL for (int g = 0; g < G; ++g) sum[k][g] = places.fma(row[g], v, sum[k][g]);
+                    CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                        if (exact) {
+                            const typename L::Vector found = places.mul(row[g], L::set(1), L::set(0));
+                            sum[k][g] = L::fma(L::only(found, v), v, sum[k][g]);
+                        } else {
+                            sum[k][g] = places.fma(row[g], v, sum[k][g]);
+                        }
+                    }
                 }
             }
             CYROI_UNROLL for (int g = 0; g < G; ++g) {
@@ -201,37 +208,37 @@ struct SpreadOf {
     }
 
     /* Rows [p, job.count): G at a time, then fewer. */
-    template <int N, int R, int G, class A>
+    template <int N, bool exact, int R, int G, class A>
     static CYROI_INLINE void groups(const SpreadJob<A>& job, index p) {
-        for (; p + G <= job.count; p += G) group<N, R, G>(job, p);
-        if (G > 1 && p < job.count) groups<N, R, (G > 1 ? G - 1 : 1)>(job, p);
+        for (; p + G <= job.count; p += G) group<N, exact, R, G>(job, p);
+        if (G > 1 && p < job.count) groups<N, exact, R, (G > 1 ? G - 1 : 1)>(job, p);
     }
 
-    template <int N, int R, class A>
+    template <int N, bool exact, int R, class A>
     static CYROI_KERNEL void windows(const SpreadJob<A>& job) {
         const int G = kRegisters / 2 / (N + R); /* rows and sums take half of the registers */
-        groups<N, R, G>(job, 0);
+        groups<N, exact, R, G>(job, 0);
     }
 
-    template <int N, class A>
+    template <int N, bool exact, class A>
     static void run(const SpreadJob<A>& job) {
         switch (job.window->vectors) {
-            case 1: return windows<N, 1>(job);
-            case 2: return windows<N, 2>(job);
-            case 3: return windows<N, 3>(job);
-            default: return windows<N, 4>(job);
+            case 1: return windows<N, exact, 1>(job);
+            case 2: return windows<N, exact, 2>(job);
+            case 3: return windows<N, exact, 3>(job);
+            default: return windows<N, exact, 4>(job);
         }
     }
 };
 
 template <>
 struct SpreadOf<false> {
-    template <int N, class A>
+    template <int N, bool exact, class A>
     static void run(const SpreadJob<A>&) {}
 };
 
 /* Spreads `count` rows over one window, element by element. */
-template <int N, class A>
+template <int N, bool exact, class A>
 inline void spread_elements(const Job& job, const Lines<A, N>& x, const Window& w, const GradientRows<A>& rows,
                             index count, A* to) {
     const index lanes = Lanes<A>::count;
@@ -243,6 +250,7 @@ inline void spread_elements(const Job& job, const Lines<A, N>& x, const Window& 
             for (int n = 0; n < N; ++n) {
                 A sum = 0;
                 for (int s = first; s < last; ++s) {
+                    if (exact && x.share[s].weight[n] == 0) continue;
                     sum = fma_one(x.share[s].weight[n], row[x.share[s].bin * job.row_channels], sum);
                 }
                 all[n * lanes + element - w.column] = sum;

@@ -68,6 +68,7 @@ struct Lanes<float> {
     static Vector mul(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
     static Vector add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
     static Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+    static Vector only(Vector a, Vector where) { return _mm256_and_ps(a, _mm256_cmp_ps(where, set(0), _CMP_NEQ_UQ)); }
     static float sum(Vector a) {
         const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
         const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
@@ -167,6 +168,7 @@ struct Lanes<double> : StoreOneByOne<Lanes<double>, double> {
     static Vector mul(Vector a, Vector b) { return _mm256_mul_pd(a, b); }
     static Vector add(Vector a, Vector b) { return _mm256_add_pd(a, b); }
     static Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_pd(a, b, c); }
+    static Vector only(Vector a, Vector where) { return _mm256_and_pd(a, _mm256_cmp_pd(where, set(0), _CMP_NEQ_UQ)); }
     static double sum(Vector a) {
         const __m128d b = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
         return _mm_cvtsd_f64(_mm_add_sd(b, _mm_unpackhi_pd(b, b)));

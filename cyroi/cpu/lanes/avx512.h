@@ -151,6 +151,9 @@ struct Lanes<float> {
     static Vector mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
     static Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
     static Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+    static Vector only(Vector a, Vector where) {
+        return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(where, set(0), _CMP_NEQ_UQ), a);
+    }
     static float sum(Vector a) {
         const __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
         const __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
@@ -245,6 +248,9 @@ struct Lanes<double> : StoreOneByOne<Lanes<double>, double> {
     static Vector mul(Vector a, Vector b) { return _mm512_mul_pd(a, b); }
     static Vector add(Vector a, Vector b) { return _mm512_add_pd(a, b); }
     static Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_pd(a, b, c); }
+    static Vector only(Vector a, Vector where) {
+        return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(where, set(0), _CMP_NEQ_UQ), a);
+    }
     static double sum(Vector a) {
         const __m256d b = _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1));
         const __m128d c = _mm_add_pd(_mm256_castpd256_pd128(b), _mm256_extractf128_pd(b, 1));

@@ -125,6 +125,11 @@ struct Lanes<float> {
     static Vector fma(const Vector& a, const Vector& b, const Vector& c) {
         return Vector{{vfmaq_f32(c.q[0], a.q[0], b.q[0]), vfmaq_f32(c.q[1], a.q[1], b.q[1])}};
     }
+    static Vector only(const Vector& a, const Vector& where) {
+        const float32x4_t zero = vdupq_n_f32(0);
+        return Vector{
+            {vbslq_f32(vceqzq_f32(where.q[0]), zero, a.q[0]), vbslq_f32(vceqzq_f32(where.q[1]), zero, a.q[1])}};
+    }
     static float sum(const Vector& a) {
         const float32x4_t four = vaddq_f32(a.q[0], a.q[1]);
         return vaddv_f32(vadd_f32(vget_low_f32(four), vget_high_f32(four)));
@@ -244,6 +249,11 @@ struct Lanes<double> : StoreOneByOne<Lanes<double>, double> {
     }
     static Vector fma(const Vector& a, const Vector& b, const Vector& c) {
         return Vector{{vfmaq_f64(c.q[0], a.q[0], b.q[0]), vfmaq_f64(c.q[1], a.q[1], b.q[1])}};
+    }
+    static Vector only(const Vector& a, const Vector& where) {
+        const float64x2_t zero = vdupq_n_f64(0);
+        return Vector{
+            {vbslq_f64(vceqzq_f64(where.q[0]), zero, a.q[0]), vbslq_f64(vceqzq_f64(where.q[1]), zero, a.q[1])}};
     }
     static double sum(const Vector& a) { return vaddvq_f64(vaddq_f64(a.q[0], a.q[1])); }
 

@@ -50,6 +50,11 @@ struct PlainLanes : StoreOneByOne<PlainLanes<A>, A> {
     static Vector mul(const Vector& a, const Vector& b) { return a * b; }
     static Vector add(const Vector& a, const Vector& b) { return a + b; }
     static Vector fma(const Vector& a, const Vector& b, const Vector& c) { return a * b + c; }
+    static Vector only(const Vector& a, const Vector& where) {
+        Vector v = set(0);
+        for (index i = 0; i < count; ++i) v[i] = where[i] != 0 ? a[i] : A(0);
+        return v;
+    }
     static A sum(const Vector& a) {
         A values[count];
         store(values, a);

@@ -74,9 +74,9 @@ class SlopeWriter {
     CYROI_HD void store(index pixel, const Tap& tap) {
         if ((tap.weight == 0 && tap.by_lo == 0 && tap.by_hi == 0) || count_ == room_) return;
         taps_.pixel[count_] = static_cast<int>(pixel);
-        taps_.weight[count_] = static_cast<A>(tap.weight * scale_);
-        taps_.by_lo[count_] = static_cast<A>(tap.by_lo * scale_);
-        taps_.by_hi[count_] = static_cast<A>(tap.by_hi * scale_);
+        taps_.weight[count_] = stored_as<A>(tap.weight, scale_);
+        taps_.by_lo[count_] = stored_as<A>(tap.by_lo, scale_);
+        taps_.by_hi[count_] = stored_as<A>(tap.by_hi, scale_);
         ++count_;
     }
 

@@ -6,7 +6,8 @@
  * a) Samples of a bin arrive in ascending order, so the pixels of a bin are ascending as well and equal pixels are
  *    neighbours: one pending pair (lo, lo + 1) is all the state that merging them needs.
  * b) Weights are summed in double and rounded once, when the tap is stored.
- * c) A pixel of weight zero is no tap: it is not read, so a NaN or an infinity there does not reach the bin.
+ * c) A pixel of weight zero is no tap: it is not read, so a NaN or an infinity there does not reach the bin. A weight
+ *    that is not zero stays so when it is stored (`stored_as`), so the same pixels are read whatever is computed with.
  * d) A bin without taps is a bin that has no sample inside; the executor writes its fill value there. */
 #ifndef CYROI_TAPS_H
 #define CYROI_TAPS_H
@@ -17,6 +18,16 @@ namespace cyroi {
 
 template <class A>
 class TapWriter;
+
+/* factor * scale as A. Where A rounds what is not zero to zero, its smallest normal number stands for it, which is far
+ * below what any sum can tell, and which no CPU flushes. */
+template <class A>
+CYROI_HD inline A stored_as(double factor, double scale) {
+    const A rounded = static_cast<A>(factor * scale);
+    if (rounded != 0 || factor == 0) return rounded;
+    const A least = static_cast<A>(sizeof(A) == 4 ? 1.1754943508222875e-38 : 2.2250738585072014e-308);
+    return factor < 0 ? -least : least;
+}
 
 /* A list of taps; A is float or double. Pixels and weights are apart, so that a kernel loads a vector
  * of either, and so that one array type crosses from Cython. */
@@ -92,7 +103,7 @@ class TapWriter {
     CYROI_HD void store(index pixel, double weight) {
         if (weight == 0 || count_ == room_) return; /* the room is Axis::capacity(), which is never reached */
         taps_.pixel[count_] = static_cast<int>(pixel);
-        taps_.weight[count_] = static_cast<A>(weight * scale_);
+        taps_.weight[count_] = stored_as<A>(weight, scale_);
         ++count_;
     }
 
