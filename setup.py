@@ -5,6 +5,7 @@ Environment switches
     CYROI_OPENMP=0         build without OpenMP
     CYROI_DEBUG=1          bounds checks in Cython, no optimisation, debug symbols
     CYROI_TINY=1           tiny sizes of chunks, tiles, tables, rooms and caches (cpu/sizes.h), for tests
+    CYROI_TARGETS=avx2     builds these SIMD targets only, with commas between several
 """
 
 import os
@@ -54,6 +55,10 @@ OPENMP_PROBE = "#include <omp.h>\nint main() { return omp_get_max_threads() < 1;
 class BuildExt(build_ext):
     """Adds the compiler's flags, and OpenMP where a test program compiles and links with it."""
 
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
         compile_flags, link_flags = self.find_openmp("msvc" if msvc else "unix")
@@ -99,6 +104,8 @@ if sysconfig.get_platform().endswith(("x86_64", "amd64")) and sys.platform != "d
         ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mf16c"],
         ["/arch:AVX512"],
     )
+if os.environ.get("CYROI_TARGETS"):
+    TARGETS = {name: TARGETS[name] for name in os.environ["CYROI_TARGETS"].split(",")}
 
 
 def extension(name, **options):

@@ -29,7 +29,7 @@ from ._kernels cimport (
     _BFLOAT16, _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _PIXELS, _ROI_ALIGN, _UINT8,
     _UINT16, Array, Cache, Job, Kernels, Operator, Plan, Schedule, Size, Target, block_capacity, describe, element_size,
     index, kChunkSamples, kChunkSlots, kChunkTaps, kFirstSlice, kThreadCost, kTile, lay_out, make_schedule, plan_box,
-    publish, sizes, slot_capacity, tap_capacity,
+    publish, set_tile, sizes, slot_capacity, tap_capacity,
 )
 
 ROI_ALIGN = _ROI_ALIGN
@@ -262,7 +262,7 @@ cdef Status run_tiles(Operator& op, Job& job, const Array& out, const Kernels& k
         x = 0
         while x < op.bins_x:
             op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kTile)
-            job.out.data = out.data + y * out.strides[2] + x * out.strides[3]
+            set_tile(out, y, x, job)
             if x + y > 0 and interruptible and interrupted():
                 status = INTERRUPTED
             else:

@@ -25,7 +25,8 @@ from ._gradient_kernels cimport (
 )
 from ._kernels cimport (
     _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, kChunkCost, kChunkSamples, kChunkSums,
-    kFirstSlice, kGradientTaps, kGradientTile, kShares, kTables, kThreadCost, plan_box, tap_capacity,
+    kFirstSlice, kGradientTaps, kGradientTile, kShares, kTables, kThreadCost, plan_box, set_tile,
+    tap_capacity,
 )
 
 ctypedef fused geometry:  # coordinates
@@ -221,7 +222,7 @@ cdef Status run_tiles(Operator& op, GradientJob& g, const Array& grad, const geo
         x = 0
         while x < op.bins_x and status == OK:
             op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kGradientTile)
-            g.job.out.data = grad.data + y * grad.strides[2] + x * grad.strides[3]
+            set_tile(grad, y, x, g.job)
             if x + y > 0 and interrupted():
                 status = INTERRUPTED
             else:

@@ -49,6 +49,7 @@ cdef extern from "array.h" namespace "cyroi" nogil:
         index strides[4]
     cdef cppclass Cache:
         index own, result
+    void set_tile(const Array& out, index y, index x, Job& job)
     bint describe(const Array& maps, const Array& out, double fill, const Cache& cache, Job& job)
 
 

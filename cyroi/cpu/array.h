@@ -44,8 +44,14 @@ inline void describe_streams(const Array& out, index least, Job& job /* IN and O
     const bool even = out.strides[0] % 64 == 0 && row % 64 == 0 && (job.route != PLANES || out.strides[1] % 64 == 0);
     const index phase = static_cast<index>(reinterpret_cast<size_t>(out.data) % 64);
     job.out.direct = job.out.streams && job.out.plain && job.route != PIXELS && even && phase % size == 0;
-    job.out.lead = (64 - phase) % 64 / size;
     job.out.streams = job.out.streams && (job.out.direct || run >= kLeastRun);
+}
+
+/* The output from bin (y, x) on, where a tile begins. */
+inline void set_tile(const Array& out, index y, index x, Job& job /* IN and OUT */) {
+    job.out.data = out.data + y * out.strides[2] + x * out.strides[3];
+    job.out.lead =
+        static_cast<index>((64 - reinterpret_cast<size_t>(job.out.data) % 64) % 64) / element_size(out.element);
 }
 
 /* Whether the kernels work on the result's memory as on their own: elements of the type that is computed with, apart by

@@ -5,12 +5,14 @@
  * lie one below, at and one above each of them. So a new size is tested by being declared here. What it bounds is one
  * of
  *
- *     columns, bins_x, bins_y, channels, boxes    of a call: columns that a box spans, bins of a row and of a column
- *     column_taps, row_taps                       of one bin
- *     bytes_of_columns                            the same as columns, once divided by the size of what is computed
- *     elements_of_rows, bytes_of_rows             of rows of the result: bins_x, in elements or in bytes
- *     shares                                      bins that read one column: how far a box is enlarged
- *     none                                        nothing that a call could be made from: costs, clocks, totals
+ *     columns, channels                   that a box spans, that a map has
+ *     column_taps, row_taps               of one bin
+ *     bins, bins_x, bins_y                of the result: along each axis, or along one
+ *     bytes_of_columns                    columns once they are combined: of as many floats or doubles
+ *     elements_of_rows, bytes_of_rows     rows of the result
+ *     shares                              bins that read one column: how far a box is enlarged
+ *     boxes                               of a chunk, by what all of them need
+ *     none                                nothing that a call could be made from: costs, clocks, caches
  *
  * Decisions
  * a) No size can change a result beyond the order of its sums (kSlots, kBlock and kGroup set that). A build with tiny
@@ -35,7 +37,7 @@
     X(kDenseSpan,        1024,     24,   columns)                                                                     \
     X(kRowBytes,         6144,     320,  bytes_of_columns)                                                            \
     /* Tap rows that are summed before their sum joins the total (sums.h). */                                         \
-    X(kBlock,            16,       2,    row_taps)                                                                    \
+    X(kBlock,            16,       16,   row_taps)                                                                    \
     /* Elements of a stage; bytes of a result together that are worth one (executor.h, array.h). */                   \
     X(kStage,            4096,     48,   elements_of_rows)                                                            \
     X(kLeastRun,         2048,     64,   bytes_of_rows)                                                               \
@@ -58,15 +60,15 @@
     X(kRegionBytes,      8 << 20,  4096, none)                                                                        \
     /* The driver: bins per axis that are planned at once; boxes of a chunk, by the samples that planning looks at,   \
      * their taps, the slots of their tables, and in gradients by cost, sums and elements of tables. */               \
-    X(kTile,             2048,     9,    bins_x)                                                                      \
-    X(kGradientTile,     512,      7,    bins_x)                                                                      \
-    X(kChunkSamples,     1 << 22,  200,  none)                                                                        \
-    X(kChunkTaps,        1 << 21,  150,  none)                                                                        \
-    X(kChunkSlots,       1 << 18,  700,  none)                                                                        \
-    X(kGradientTaps,     1 << 20,  150,  none)                                                                        \
+    X(kTile,             2048,     9,    bins)                                                                        \
+    X(kGradientTile,     512,      7,    bins)                                                                        \
+    X(kChunkSamples,     1 << 22,  200,  boxes)                                                                       \
+    X(kChunkTaps,        1 << 21,  150,  boxes)                                                                       \
+    X(kChunkSlots,       1 << 18,  700,  boxes)                                                                       \
+    X(kGradientTaps,     1 << 20,  150,  boxes)                                                                       \
     X(kChunkCost,        40000000, 9000, none)                                                                        \
-    X(kChunkSums,        1 << 18,  6,    none)                                                                        \
-    X(kTables,           1 << 21,  900,  none)                                                                        \
+    X(kChunkSums,        1 << 18,  6,    boxes)                                                                       \
+    X(kTables,           1 << 21,  900,  boxes)                                                                       \
     /* Work items, in cost units (schedule.h): the least and the most of one, items per thread, cuts of boxes in a    \
      * chunk, a run of boxes and a group of channels, and into how many pieces a box is cut that costs more. */       \
     X(kLeastItemCost,    200000,   40,   none)                                                                        \

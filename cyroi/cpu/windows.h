@@ -9,7 +9,7 @@
  * a) Windows begin where vectors of every row lie within cache lines, if strides allow that. Vectors of a row that no
  *    bin reaches are no windows: nothing is read or written there.
  * b) Windows at the ends of a row may overlap the next one. Each element belongs to one of them; the other's lane is
- *    idle.
+ *    idle. A row that is not longer than a vector is one window, wherever it begins.
  * c) The places of a window are relative to the first bin that reaches it, so an output may have any width.
  * d) Where an element has more bins than kShares, where bins of a window span more than four vectors, where tables have
  *    no room left, and on targets without permutations, spreading goes element by element. The sums are the same ones
@@ -39,6 +39,7 @@ class WindowCutter {
         w.start = larger(next_, x_.line[line_].pixel * pixel_);
         w.column = aligned_column<A>(job_, w.start);
         next_ = w.column > 0 ? w.column + lanes : aligned_column<A>(job_, lanes); /* a row may begin within a line */
+        if (job_.row_elements <= lanes) next_ = job_.row_elements; /* ... but a short one is one window */
         w.end = next_ = smaller(next_, job_.row_elements);
         w.elements = smaller(lanes, job_.row_elements);
         w.column = smaller(w.column, job_.row_elements - w.elements);

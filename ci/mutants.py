@@ -1,0 +1,113 @@
+"""Planted bugs: shows that the tests see results that are not written, or not whole.
+
+    python ci/mutants.py [name ...]
+
+Each bug is planted in a copy, which is built for one SIMD target, in the ordinary sizes and in tiny ones, and tested. A
+bug that no test sees is printed, and is an error. Takes about three minutes each on two cores.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "cyroi", "tests")
+TARGET = "avx512"
+# What has to see the bug, each for itself where it can: sizes at their edges, random shapes, everything with tiny sizes.
+TESTS = {
+    "sizes": ["tests/test_sizes.py"],
+    "random shapes": ["tests/test_reference.py", "tests/test_gradients.py", "-k", "geometry"],
+}
+
+# name: (file, what stands there, what is planted)
+BUGS = {
+    "a block that no branch takes": (  # the bug of float64 in its old form: a long block of several bins
+        "cyroi/cpu/blocks.h",
+        "    const index most = smaller(kDenseSpan, RowBuffer<A>::room);",
+        "    const index most = kDenseSpan;",
+        "    block.columns = span_of(job, columns);\n    return block;",
+        "    block.columns = span_of(job, columns);\n"
+        "    if (block.columns > RowBuffer<A>::room && block.vectors == kDense) block.vectors = kLong;\n    return block;",
+    ),
+    "a room one too small": (
+        "cyroi/include/cyroi/plan.h",
+        "writer(out, a.capacity(bins),",
+        "writer(out, a.capacity(bins) - 1,",
+    ),
+    "a block that loses its last bin": (
+        "cyroi/cpu/dense.h",
+        "L::sum_each(partial[g], block.elements, reinterpret_cast<A*>(out[g]) + block.first);",
+        "L::sum_each(partial[g], block.elements - (block.elements == kDenseBins),"
+        " reinterpret_cast<A*>(out[g]) + block.first);",
+    ),
+    "a tile edge": (
+        "cyroi/cpu/_core.pyx",
+        "op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kTile)",
+        "op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kTile) - (x > 0)",
+    ),
+    "a stage edge": (
+        "cyroi/cpu/executor.h",
+        "staged.p1 = smaller(part.p1, p + most);",
+        "staged.p1 = p + most < part.p1 ? p + most : part.p1 - (p > part.p0);",
+    ),
+    "a piece of a box that lacks a row": (
+        "cyroi/cpu/gradient_plan.h",
+        "rows * j / pieces, rows * (j + 1) / pieces};",
+        "rows * j / pieces, rows * (j + 1) / pieces - (j + 1 == pieces)};",
+    ),
+}
+
+
+def plant(root: Path, file: str, *changes: str) -> None:
+    path = root / file
+    text = path.read_text()
+    for old, new in zip(changes[::2], changes[1::2], strict=True):
+        assert text.count(old) == 1, f"{file} has {text.count(old)} times: {old}"
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def run(root: Path, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CYROI_TARGETS": f"{TARGET},baseline", "PYTHONPATH": str(root)} | environment
+    return subprocess.run([sys.executable, *command], cwd=root, env=environment, capture_output=True, text=True)
+
+
+def seen_by(root: Path) -> list[str]:
+    """Which tests fail on this copy."""
+    seen = []
+    for kind in ("", "tiny "):
+        for library in root.rglob("*.so"):
+            library.unlink()
+        built = run(root, ["setup.py", "--quiet", "build_ext", "--inplace"], CYROI_TINY="1" if kind else "0")
+        assert built.returncode == 0, built.stderr
+        for name, tests in TESTS.items():
+            done = run(root, ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests])
+            if done.returncode != 0:
+                assert done.returncode == 1 or done.returncode < 0, done.stdout + done.stderr
+                seen.append(kind + name)
+    return seen
+
+
+def main() -> None:
+    missed = []
+    for name in sys.argv[1:] or BUGS:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            for item in COPIED:
+                copy = shutil.copytree if (ROOT / item).is_dir() else shutil.copy2
+                copy(ROOT / item, root / item)
+            plant(root, *BUGS[name])
+            seen = seen_by(root)
+        print(f"{name}: {', '.join(seen) or 'NOT SEEN'}", flush=True)
+        missed += [] if seen else [name]
+    if missed:
+        raise SystemExit(f"no test sees: {', '.join(missed)}")
+
+
+if __name__ == "__main__":
+    main()

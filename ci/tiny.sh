@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The laws of values on a build whose tiles, chunks, tables, rooms and caches are tiny (cpu/sizes.h), on every SIMD
+# target that this CPU has: small calls then take every turn that large ones take in the ordinary build.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+cp -r setup.py pyproject.toml README.md LICENSE cyroi tests "$root"
+cd "$root"
+find . -name "*.so" -delete
+CYROI_TINY=1 python setup.py --quiet build_ext --inplace
+python -c "from cyroi.cpu import _core; assert _core.SIZES['kTile'][0] < 16, 'this is not the tiny build'"
+laws=(reference invariance storage streams gradients gradients_bad_inputs sizes c_api quick written)
+files=("${laws[@]/#/tests/test_}")
+files=("${files[@]/%/.py}")
+for target in $(python -c "from cyroi.cpu import _host; print(*(name for name in _host.supported if _host.supported[name]))"); do
+    echo "tiny sizes, $target"
+    CYROI_CPU_CAPABILITY=$target python -m pytest -q -x -p no:cacheprovider "${files[@]}" --rootdir "$root"
+done
