@@ -22,9 +22,10 @@ from ._core cimport (
 from ._gradient_kernels cimport (
     GradientJob, GradientKernels, GradientTarget, Room, add_sums, batch_rows, chunk_cost, clear_sums, cost_bound,
     cut_runs, describe_boxes, describe_maps, lay_out, most_windows, order_boxes, place_windows, plan_slopes, publish,
+    store_array,
 )
 from ._kernels cimport (
-    _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, plan_box, tap_capacity,
+    _FLOAT32, _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, plan_box, tap_capacity,
 )
 
 ctypedef fused geometry:  # coordinates
@@ -293,3 +294,61 @@ def execute(maps, grad, boxes, images, to_boxes, int maps_element, int grad_elem
             got -= 1
             PyBuffer_Release(&held[got])
     raise_for(status)
+
+
+cdef void read_padded(const Py_buffer& buffer, int element, Array& array) noexcept nogil:
+    """As `read_array`, for up to four axes: those that are missing come first and have length 1."""
+    cdef int axis, missing = 4 - buffer.ndim
+    array.data, array.element = <char*> buffer.buf, element
+    for axis in range(4):
+        array.shape[axis] = buffer.shape[axis - missing] if axis >= missing else 1
+        array.strides[axis] = buffer.strides[axis - missing] if axis >= missing else 0
+
+
+cdef bint agree(const Py_buffer& source, const Py_buffer& target, int element) noexcept:
+    cdef int axis
+    if source.itemsize not in (4, 8) or target.itemsize != element_size(element):
+        return False
+    if source.ndim != target.ndim or source.ndim > 4:
+        return False
+    for axis in range(source.ndim):
+        if source.shape[axis] != target.shape[axis]:
+            return False
+    return True
+
+
+def store(list sources, list targets, list elements, list swapped):
+    """Converts each of `sources` into the array of `targets` beside it. All memory is had before the first write, and
+    from there on nothing raises.
+
+    sources   float32 or float64, of at most four axes
+    targets   of the same shapes, any strides, at any address; OUT
+    elements  their storage types (`_core.ELEMENTS`)
+    swapped   whether they are in the byte order that is not the machine's
+    """
+    cdef index i, count = len(targets), got = 0
+    cdef Py_buffer* held = <Py_buffer*> malloc((2 * count + 1) * sizeof(Py_buffer))
+    cdef int* kinds = <int*> malloc((2 * count + 1) * sizeof(int))
+    cdef Array source, target
+    try:
+        if held == NULL or kinds == NULL:
+            raise MemoryError("descriptions of the arrays cannot be allocated")
+        for i in range(count):
+            PyObject_GetBuffer(sources[i], &held[got], PyBUF_STRIDED_RO)
+            got += 1
+            PyObject_GetBuffer(targets[i], &held[got], PyBUF_STRIDED)
+            got += 1
+            kinds[2 * i], kinds[2 * i + 1] = elements[i], swapped[i]
+            if not agree(held[2 * i], held[2 * i + 1], kinds[2 * i]):
+                raise AssertionError("sources and targets must agree")
+        with nogil:
+            for i in range(count):
+                read_padded(held[2 * i], _FLOAT64 if held[2 * i].itemsize == 8 else _FLOAT32, source)
+                read_padded(held[2 * i + 1], kinds[2 * i], target)
+                store_array(source, target, kinds[2 * i + 1])
+    finally:
+        while got > 0:
+            got -= 1
+            PyBuffer_Release(&held[got])
+        free(held)
+        free(kinds)
