@@ -9,6 +9,8 @@ b) To the maps, an item is a region of the maps (to_maps.h), which the first chu
 c) To the boxes, an item is a run of boxes and a group of channels (box_sums.h). It leaves its sums in memory of the
    chunk, and they are added up in order after all of its items.
 d) Tables of windows have a fixed room. Boxes beyond it do without, which costs time and no bit.
+e) One thread takes an ordinary loop. Even a region that does not fork takes memory for a team of one, and OpenMP ends
+   the process where it cannot be had.
 """
 from cython.parallel cimport prange
 from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
@@ -122,14 +124,23 @@ cdef void plan_chunk(const Operator& op, GradientJob& g, const geometry* boxes, 
     for k in range(count):
         room.order[k] = here
         here += tap_capacity(op, boxes + 4 * k)
-    for k in prange(count, num_threads=threads, schedule='static', use_threads_if=threads > 1):
-        room.plans[k] = plan_one(op, boxes + 4 * k, images[k], room.order[k], room, bins, k, call.to_boxes, zero)
-        call.kernels.turn(g, k)
+    if threads == 1:
+        for k in range(count):
+            room.plans[k] = plan_one(op, boxes + 4 * k, images[k], room.order[k], room, bins, k, call.to_boxes, zero)
+            call.kernels.turn(g, k)
+    else:
+        for k in prange(count, num_threads=threads, schedule='static'):
+            room.plans[k] = plan_one(op, boxes + 4 * k, images[k], room.order[k], room, bins, k, call.to_boxes, zero)
+            call.kernels.turn(g, k)
     if g.job.route == _PIXELS:
         return
     place_windows(g, count, room.windows, room.tables)
-    for k in prange(count, num_threads=threads, schedule='static', use_threads_if=threads > 1):
-        call.kernels.fill(g, k)
+    if threads == 1:
+        for k in range(count):
+            call.kernels.fill(g, k)
+    else:
+        for k in prange(count, num_threads=threads, schedule='static'):
+            call.kernels.fill(g, k)
 
 
 cdef Status run_items(const GradientJob& g, const Call& call, index items, double cost) noexcept nogil:
@@ -141,8 +152,12 @@ cdef Status run_items(const GradientJob& g, const Call& call, index items, doubl
     while item < items:
         last = item + min(items - item, max(length, <index> threads))
         start = seconds()
-        for i in prange(item, last, num_threads=threads, schedule='dynamic', use_threads_if=threads > 1):
-            call.kernels.run(g, i)
+        if threads == 1:
+            for i in range(item, last):
+                call.kernels.run(g, i)
+        else:
+            for i in prange(item, last, num_threads=threads, schedule='dynamic'):
+                call.kernels.run(g, i)
         if last < items:
             if interrupted():
                 return INTERRUPTED
