@@ -54,5 +54,5 @@ def apply(
 
 
 def bits(array: Array) -> Array:
-    """A view that can be handed over as a buffer: bfloat16 has no buffer format of its own."""
-    return array.view(np.uint16) if array.dtype.kind == "V" else array
+    """A view of the elements' bits, to be handed over as a buffer: bfloat16 has no buffer format of its own."""
+    return array.view(f"u{array.itemsize}")

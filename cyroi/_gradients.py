@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -121,7 +122,7 @@ def roi_boxes(boxes: Any, batch_indices: object, images: Indices, count: int, ge
     if _rois.is_list_of_arrays(boxes):
         shapes = [(int(n), 4) for n in np.bincount(images, minlength=count)]
         return Boxes(shapes, [_box_dtype(part, geometry) for part in boxes], True, _rois.FROM_X1Y1X2Y2)
-    columns = 4 if batch_indices is not None or np.shape(boxes)[-1:] == (4,) else 5
+    columns = 4 if batch_indices is not None or _validate.as_array("boxes", boxes).shape[-1:] == (4,) else 5
     return Boxes([(len(images), columns)], [_box_dtype(boxes, geometry)], False, _rois.FROM_X1Y1X2Y2)
 
 
@@ -130,7 +131,7 @@ def crop_boxes(boxes: Any, count: int, geometry: np.dtype[Any]) -> Boxes:
 
 
 def _box_dtype(boxes: Any, geometry: np.dtype[Any]) -> np.dtype[Any]:
-    dtype = np.asarray(boxes).dtype
+    dtype = _validate.as_array("boxes", boxes).dtype
     return dtype.newbyteorder("=") if dtype.kind == "f" else geometry
 
 
@@ -150,19 +151,20 @@ def differentiate(
     if out is not None and len(names) > 1:
         raise ValueError("out must be None where wrt asks for more than one gradient")
     targets: dict[str, Any] = {}
-    for name in names:  # all memory first
+    for name in names:
         if name == maps:
             dtype = _validate.result_dtype(call.maps.dtype)
             targets[name] = _layout.result(maps, call.maps.shape, dtype, _checked(out), inputs)
         else:
             targets[name] = _box_results(boxes, out, inputs)
+    results = [out if out is not None else _unpacked(name, target, maps, boxes) for name, target in targets.items()]
+    result = tuple(results) if isinstance(wrt, tuple) else results[0]
     for name, target in targets.items():
         if name == maps:
             _to_maps(call, maps, target)
         else:
-            _hand_over(_to_boxes(call), boxes, target)
-    results = [out if out is not None else _unpacked(name, target, maps, boxes) for name, target in targets.items()]
-    return tuple(results) if isinstance(wrt, tuple) else results[0]
+            _to_boxes(call, boxes, target)
+    return result  # nothing that may fail stands between the last write and here
 
 
 def _checked(out: Any) -> Any:
@@ -193,16 +195,6 @@ def _box_results(boxes: Boxes, out: Any, inputs: Mapping[str, Sequence[object]])
     return results
 
 
-def _hand_over(gradients: Array, boxes: Boxes, targets: list[Array]) -> None:
-    first = 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for target in targets:
-            part = gradients[first : first + len(target)]
-            target[:, :-4] = 0
-            target[:, -4:] = part[:, boxes.order]
-            first += len(target)
-
-
 def _unpacked(name: str, target: Any, maps: str, boxes: Boxes) -> Any:
     return target if name == maps or boxes.is_list else target[0]
 
@@ -223,24 +215,37 @@ def _to_maps(call: Call, name: str, result: Array) -> None:
     try:
         written = planar if in_place else np.empty(batch.shape, computed).transpose(axes)
         _execute(call, written, None)
+        if not in_place:
+            along = sorted(range(4), key=lambda axis: -abs(planar.strides[axis]))  # written in the order of memory
+            _store([written.transpose(along)], [planar.transpose(along)])
     except MemoryError as error:
         raise MemoryError(f"{name} and the arrays need memory to work in that cannot be had: {error}") from None
-    if not in_place:
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.copyto(planar, written, casting="unsafe")
 
 
-def _to_boxes(call: Call) -> Array:
-    """The gradient to y1 x1 y2 x2 of each box."""
-    result = np.zeros((len(call.images), 4))
+def _to_boxes(call: Call, boxes: Boxes, results: list[Array]) -> None:
+    """The gradient to the boxes into `results`, arrays of the shapes that `boxes` names."""
     values = call.maps.values
-    if call.grad.size == 0 or values is None or values.size == 0 or call.convention == _core.CROP_NEAREST:
-        return result
     try:
-        _execute(call, _layout.readable(_layout.as_batch(values, call.layout), call.layout), result)
+        sums = np.zeros((len(call.images), 4))  # to y1 x1 y2 x2 of each box
+        if call.grad.size and values is not None and values.size and call.convention != _core.CROP_NEAREST:
+            _execute(call, _layout.readable(_layout.as_batch(values, call.layout), call.layout), sums)
+        sums = sums[:, boxes.order]
+        if boxes.shapes and boxes.shapes[0][1] > 4:
+            sums = np.hstack([np.zeros((len(sums), 1)), sums])  # an image index is no quantity to differentiate by
+        ends = list(itertools.accumulate(map(len, results), initial=0))
+        _store([sums[first:last] for first, last in itertools.pairwise(ends)], results)
     except MemoryError as error:
         raise MemoryError(f"boxes and the arrays need memory to work in that cannot be had: {error}") from None
-    return result
+
+
+def _store(sources: list[Array], targets: list[Array]) -> None:
+    """Rounds each of `sources`, float32 or float64, into the array of `targets` beside it.
+
+    Not as NumPy converts: that takes memory between one array and the next, and heeds the user's np.errstate.
+    """
+    elements = [_core.ELEMENTS[target.dtype.name] for target in targets]
+    swapped = [not target.dtype.isnative for target in targets]
+    _gradients.store([bits(source) for source in sources], [bits(target) for target in targets], elements, swapped)
 
 
 def _execute(call: Call, planar: Array, to_boxes: Array | None) -> None:

@@ -61,7 +61,7 @@ def _crop_and_resize_axis(lo: Any, hi: Any, bins: int, size: int) -> GridAxis:
 
 def grid(box: Array, bins: tuple[int, int], pixels: Array, axis: Convention) -> tuple[GridAxis, GridAxis]:
     y1, x1, y2, x2 = box
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows lies outside every picture
+    with np.errstate(all="ignore"):  # what overflows lies outside every picture
         return axis(y1, y2, bins[0], pixels.shape[0]), axis(x1, x2, bins[1], pixels.shape[1])
 
 

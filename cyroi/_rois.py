@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,9 @@ def _from_list(boxes: list[Any] | tuple[Any, ...], images: int) -> tuple[Array, 
     if len(arrays) != images:
         raise ValueError(f"boxes must hold one array per image: expected {images}, got {len(arrays)}")
     counts = [len(array) for array in arrays]
+    if len({array.dtype for array in arrays}) > 1:  # they are converted on the way
+        for array, first in zip(arrays, itertools.accumulate(counts, initial=0), strict=False):
+            _validate.finite("boxes", array, array, first)
     corners = np.concatenate(arrays) if arrays else np.empty((0, 4), np.float32)
     return corners, np.repeat(np.arange(images), counts)
 

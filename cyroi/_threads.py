@@ -5,8 +5,9 @@
     both               never more than this process may run on: CPU affinity, cgroup CPU quota, MAX_THREADS; 1 in a
                        build without OpenMP
 
-The kernels lower the number further where a call is too small to pay for a team. After fork() a child runs serially,
-because GNU OpenMP's threads do not survive a fork and waiting for them would hang.
+The kernels lower the number further where a call is too small to pay for a team, or where the system refuses a thread.
+After fork() a child runs serially, because GNU OpenMP's threads do not survive a fork and waiting for them would hang;
+`_host` sees to that, because it hears of a fork() of C too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from .cpu import _host
 
 MAX_THREADS = 256
 
-_forked = False
 _warned = False
 
 
@@ -86,7 +86,7 @@ def _from_environment() -> int | None:
 
 def most() -> int:
     """The most threads that a call of this process uses."""
-    return 1 if _forked else _CAP
+    return 1 if _host.was_forked() else _CAP
 
 
 def resolve(num_threads: object) -> int:
@@ -96,7 +96,7 @@ def resolve(num_threads: object) -> int:
     wish = _validate.integer("num_threads", num_threads)
     if wish < 1:
         raise ValueError(f"num_threads must be at least 1; got {num_threads!r}")
-    if _forked and wish > 1:
+    if wish > 1 and _host.was_forked():
         _warn_forked()
     return _host.threads(min(wish, MAX_THREADS))
 
@@ -109,15 +109,6 @@ def _warn_forked() -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
-def _after_fork() -> None:
-    global _forked
-    _forked = True
-    _host.set_threads(most(), 0)
-
-
 # Affinity, quota and environment are read once: they do not change in ordinary use, and a call must stay cheap.
 _CAP = max(1, min(MAX_THREADS, affinity(), math.ceil(min(cpu_quota(), MAX_THREADS)))) if _host.openmp_version else 1
 _host.set_threads(most(), min(_from_environment() or 0, MAX_THREADS))
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

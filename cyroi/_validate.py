@@ -163,11 +163,19 @@ def geometry_dtype(maps_dtype: np.dtype[Any], boxes_dtype: np.dtype[Any]) -> np.
 
 def coordinates(name: str, boxes: Array, order: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """Private copy of (K, 4) boxes, columns in `order`, finite, contiguous, in the geometry dtype."""
-    copied = np.ascontiguousarray(boxes[:, order], dtype)  # fancy indexing: always a copy
-    if not np.isfinite(copied).all():
-        row = int(np.flatnonzero(~np.isfinite(copied).all(axis=1))[0])
-        raise ValueError(f"{name} must be finite; got {boxes[row].tolist()} in row {row}")
-    return copied
+    copied = boxes[:, order]  # fancy indexing: always a copy
+    finite(name, copied, boxes)
+    return np.ascontiguousarray(copied, dtype)  # exact
+
+
+def finite(name: str, boxes: Array, shown: Array, first: int = 0) -> None:
+    """That boxes are finite, else an error with a row of `shown`; first: the number of row 0.
+
+    Before boxes are converted: NumPy tells of a signalling NaN there, by an exception of its own if the user wants it.
+    """
+    if not np.isfinite(boxes).all():
+        row = int(np.flatnonzero(~np.isfinite(boxes).all(axis=1))[0])
+        raise ValueError(f"{name} must be finite; got {shown[row].tolist()} in row {first + row}")
 
 
 def image_indices(name: str, value: object, count: int, images: int) -> Indices:
@@ -191,10 +199,11 @@ def index_column(name: str, column: Array, images: int) -> Indices:
         if not (column == np.trunc(column)).all():
             row = _first(column != np.trunc(column))
             raise ValueError(f"{name} must have whole image indices in column 0; got {column[row]} in row {row}")
-        exact = 2.0 ** (np.finfo(column.dtype).nmant + 1)
+        dtype, column = column.dtype, column.astype(np.float64)  # `images` may be more than a float16 holds
+        exact = 2.0 ** (np.finfo(dtype).nmant + 1)
         _in_range(name, column, images)
         if (column >= exact).any():
-            raise ValueError(f"{name} of dtype {column.dtype} cannot hold image indices from {exact:.0f} on exactly")
+            raise ValueError(f"{name} of dtype {dtype} cannot hold image indices from {exact:.0f} on exactly")
     return _in_range(name, column, images)
 
 

@@ -243,7 +243,8 @@ def _draw_pixels(ax: Axes, pixels: Array, imshow_kwargs: dict[str, Any]) -> Axes
     from matplotlib.ticker import MaxNLocator
 
     if pixels.ndim == 3:
-        finite = np.nan_to_num(pixels.astype(np.float32))
+        with np.errstate(all="ignore"):
+            finite = np.nan_to_num(pixels.astype(np.float32))
         pixels = np.clip(finite / (255 if pixels.dtype.kind in "iu" or finite.max() > 1 else 1), 0, 1)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))

@@ -6,15 +6,15 @@ a) One entry, `apply`, serves every separable operator: the operator is plain da
    has become taps before the first pixel is read. It runs without the GIL and without a Python object, so that the
    Python face (`execute`), the quick face of small calls (`_quick`) and the C face (`_c_api`) are one implementation.
 b) Arrays arrive as pointers and strides, not as typed memoryviews: four of those cost more than a whole small call.
-c) The output comes in tiles of kTile (sizes.h) bins per axis, the boxes of a tile in chunks, the same chunks for every tile. A
-   chunk is planned (parallel over boxes), scheduled (serial, cheap) and executed (parallel over work items). Tiles and
-   chunks bound the time of planning and the memory of the taps; their sizes cannot change a result.
+c) The output comes in tiles of kTile (sizes.h) bins per axis, the boxes of a tile in chunks, the same chunks for every
+   tile. A chunk is planned (parallel over boxes), scheduled (serial, cheap) and executed (parallel over work items).
+   Tiles and chunks bound the time of planning and the memory of the taps; their sizes cannot change a result.
 d) All memory of a call, for its largest chunk, is one allocation before anything is written to `out`.
    Inside the regions nothing is allocated, nothing raises, nobody takes the GIL.
 e) A call runs in slices of about SLICE_SECONDS. Between two slices signals are looked at, so that Ctrl-C works; the
    slice length follows the clock, the results do not.
-f) The number of threads is decided by `cyroi._threads`; here it is only lowered where the work is too small to pay for
-   a team (kThreadCost).
+f) The number of threads is decided by `cyroi._threads`; here it is only lowered, where the work is too small to pay for
+   a team (kThreadCost) or the system refuses one (`_host.team`).
 g) Kernels are functions of the SIMD target that `_targets` chose, called through the table `target`.
 h) One thread takes an ordinary loop: a region costs half a microsecond even where it does not fork.
 i) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
@@ -25,6 +25,7 @@ from cpython.exc cimport PyErr_Occurred
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport free, malloc
 
+from ._host cimport team
 from ._kernels cimport (
     _BFLOAT16, _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _PIXELS, _ROI_ALIGN, _UINT8,
     _UINT16, Array, Cache, Job, Kernels, Operator, Plan, Schedule, Size, Target, block_capacity, describe, element_size,
@@ -202,8 +203,9 @@ cdef Status run_items(const Job& job, const Kernels& kernels, const Schedule& sc
 
 
 cdef int thread_count(double work, int most) noexcept nogil:
-    """Threads that the work pays for."""
-    return <int> max(1.0, min(<double> most, work / <double> kThreadCost))
+    """Threads that the work pays for and the system grants. Asked right before a region opens, and outside of any."""
+    cdef int threads = <int> max(1.0, min(<double> most, work / <double> kThreadCost))
+    return team(threads, most) if threads > 1 else 1
 
 
 cdef Status run_tile(const Operator& op, const Operator& largest, Job job, const Kernels& kernels, const Plan& plan,

@@ -50,3 +50,6 @@ cdef extern from "gradient_memory.h" namespace "cyroi" nogil:
         index scratch_size
     size_t lay_out(Room&, const GradientJob&, char* base, const Tile&, size_t real_size, bint to_boxes, int threads)
     void publish(const Room&, GradientJob&)
+
+cdef extern from "store_array.h" namespace "cyroi" nogil:
+    void store_array(const Array& source, const Array& target, bint swapped)

@@ -9,6 +9,8 @@ b) To the maps, an item is a region of the maps (to_maps.h), which the first chu
 c) To the boxes, an item is a run of boxes and a group of channels (box_sums.h). It leaves its sums in memory of the
    chunk, and they are added up in order after all of its items.
 d) Tables of windows have a fixed room. Boxes beyond it do without, which costs time and no bit.
+e) One thread takes an ordinary loop. Even a region that does not fork takes memory for a team of one, and OpenMP ends
+   the process where it cannot be had.
 """
 from cython.parallel cimport prange, threadid
 from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
@@ -21,11 +23,12 @@ from ._core cimport (
 )
 from ._gradient_kernels cimport (
     GradientJob, GradientKernels, GradientTarget, Room, add_sums, batch_rows, chunk_cost, clear_sums, cost_bound,
-    cut_runs, describe_boxes, describe_maps, lay_out, most_windows, order_boxes, most_pieces, place_windows, plan_slopes, publish,
+    cut_runs, describe_boxes, describe_maps, lay_out, most_pieces, most_windows, order_boxes, place_windows,
+    plan_slopes, publish, store_array,
 )
 from ._kernels cimport (
-    _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, kChunkCost, kChunkSamples, kChunkSums,
-    kFirstSlice, kGradientTaps, kGradientTile, kShares, kTables, kThreadCost, plan_box, set_tile,
+    _FLOAT32, _FLOAT64, _PIXELS, Array, BoxPlan, Cache, Operator, element_size, index, kChunkCost, kChunkSamples,
+    kChunkSums, kFirstSlice, kGradientTaps, kGradientTile, kShares, kTables, kThreadCost, plan_box, set_tile,
     tap_capacity,
 )
 
@@ -126,17 +129,27 @@ cdef void plan_chunk(const Operator& op, GradientJob& g, const geometry* boxes, 
     for k in range(count):
         room.order[k] = here
         here += tap_capacity(op, boxes + 4 * k)
-    for k in prange(count, num_threads=threads, schedule='static', use_threads_if=threads > 1):
-        room.plans[k] = plan_one(op, boxes + 4 * k, images[k], room.order[k], room, bins, k, call.to_boxes, zero)
-        call.kernels.turn(g, k)
+    if threads == 1:
+        for k in range(count):
+            room.plans[k] = plan_one(op, boxes + 4 * k, images[k], room.order[k], room, bins, k, call.to_boxes, zero)
+            call.kernels.turn(g, k)
+    else:
+        for k in prange(count, num_threads=threads, schedule='static'):
+            room.plans[k] = plan_one(op, boxes + 4 * k, images[k], room.order[k], room, bins, k, call.to_boxes, zero)
+            call.kernels.turn(g, k)
     if g.job.route == _PIXELS:
         return
     place_windows(g, count, room.windows, room.tables)
-    for k in prange(count, num_threads=threads, schedule='static', use_threads_if=threads > 1):
-        call.kernels.fill(g, k)
+    if threads == 1:
+        for k in range(count):
+            call.kernels.fill(g, k)
+    else:
+        for k in prange(count, num_threads=threads, schedule='static'):
+            call.kernels.fill(g, k)
 
 
-cdef Status run_items(const GradientJob& g, const Call& call, const Room& room, index items, double cost) noexcept nogil:
+cdef Status run_items(const GradientJob& g, const Call& call, const Room& room, index items, double cost
+                      ) noexcept nogil:
     """Runs all work items of a chunk, in slices, and looks for signals in between."""
     cdef index i, last, item = 0
     cdef int threads = thread_count(min(cost, <double> (items * kThreadCost)), call.num_threads)
@@ -145,8 +158,12 @@ cdef Status run_items(const GradientJob& g, const Call& call, const Room& room, 
     while item < items:
         last = item + min(items - item, max(length, <index> threads))
         start = seconds()
-        for i in prange(item, last, num_threads=threads, schedule='dynamic', use_threads_if=threads > 1):
-            call.kernels.run(g, i, room.scratch + threadid() * room.scratch_size)
+        if threads == 1:
+            for i in range(item, last):
+                call.kernels.run(g, i, room.scratch)
+        else:
+            for i in prange(item, last, num_threads=threads, schedule='dynamic'):
+                call.kernels.run(g, i, room.scratch + threadid() * room.scratch_size)
         if last < items:
             if interrupted():
                 return INTERRUPTED
@@ -300,3 +317,61 @@ def execute(maps, grad, boxes, images, to_boxes, int maps_element, int grad_elem
             got -= 1
             PyBuffer_Release(&held[got])
     raise_for(status)
+
+
+cdef void read_padded(const Py_buffer& buffer, int element, Array& array) noexcept nogil:
+    """As `read_array`, for up to four axes: those that are missing come first and have length 1."""
+    cdef int axis, missing = 4 - buffer.ndim
+    array.data, array.element = <char*> buffer.buf, element
+    for axis in range(4):
+        array.shape[axis] = buffer.shape[axis - missing] if axis >= missing else 1
+        array.strides[axis] = buffer.strides[axis - missing] if axis >= missing else 0
+
+
+cdef bint agree(const Py_buffer& source, const Py_buffer& target, int element) noexcept:
+    cdef int axis
+    if source.itemsize not in (4, 8) or target.itemsize != element_size(element):
+        return False
+    if source.ndim != target.ndim or source.ndim > 4:
+        return False
+    for axis in range(source.ndim):
+        if source.shape[axis] != target.shape[axis]:
+            return False
+    return True
+
+
+def store(list sources, list targets, list elements, list swapped):
+    """Converts each of `sources` into the array of `targets` beside it. All memory is had before the first write, and
+    from there on nothing raises.
+
+    sources   float32 or float64, of at most four axes
+    targets   of the same shapes, any strides, at any address; OUT
+    elements  their storage types (`_core.ELEMENTS`)
+    swapped   whether they are in the byte order that is not the machine's
+    """
+    cdef index i, count = len(targets), got = 0
+    cdef Py_buffer* held = <Py_buffer*> malloc((2 * count + 1) * sizeof(Py_buffer))
+    cdef int* kinds = <int*> malloc((2 * count + 1) * sizeof(int))
+    cdef Array source, target
+    try:
+        if held == NULL or kinds == NULL:
+            raise MemoryError("descriptions of the arrays cannot be allocated")
+        for i in range(count):
+            PyObject_GetBuffer(sources[i], &held[got], PyBUF_STRIDED_RO)
+            got += 1
+            PyObject_GetBuffer(targets[i], &held[got], PyBUF_STRIDED)
+            got += 1
+            kinds[2 * i], kinds[2 * i + 1] = elements[i], swapped[i]
+            if not agree(held[2 * i], held[2 * i + 1], kinds[2 * i]):
+                raise AssertionError("sources and targets must agree")
+        with nogil:
+            for i in range(count):
+                read_padded(held[2 * i], _FLOAT64 if held[2 * i].itemsize == 8 else _FLOAT32, source)
+                read_padded(held[2 * i + 1], kinds[2 * i], target)
+                store_array(source, target, kinds[2 * i + 1])
+    finally:
+        while got > 0:
+            got -= 1
+            PyBuffer_Release(&held[got])
+        free(held)
+        free(kinds)
