@@ -22,19 +22,21 @@ inline void clear(LaneSums<A>& lanes) {
     for (int s = 0; s < 4; ++s) lanes.at[s] = Lanes<A>::set(0);
 }
 
-/* Planes and fused: box k and channel c, added to `total`. */
-template <class S, class A>
-inline void add_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch, double* total) {
+/* Planes and fused: the sums of box k and channel c; false if one of them is not finite. */
+template <bool exact, class S, class A>
+CYROI_INLINE bool sum_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
+                            double (&sums)[4] /* OUT */) {
     LaneSums<A> lanes;
-    double sums[4];
     clear(lanes);
-    contract_plane<false, S>(g, run, k, c, scratch, lanes);
-    if (!add_up(lanes, sums)) {
-        clear(lanes);
-        contract_plane<true, S>(g, run, k, c, scratch, lanes);
-        add_up(lanes, sums);
-    }
-    for (int s = 0; s < 4; ++s) total[s] += sums[s];
+    contract_plane<exact, S>(g, run, k, c, scratch, lanes);
+    return add_up(lanes, sums);
+}
+
+/* The same, leaving out what has no part; a function of its own, because its twin is called for every plane. */
+template <class S, class A>
+CYROI_KERNEL void sum_plane_exactly(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
+                                    double (&sums)[4] /* OUT */) {
+    sum_plane<true, S>(g, run, k, c, scratch, sums);
 }
 
 /* Planes and fused: a run of boxes and a group of channels, a few planes at a time. */
@@ -49,7 +51,10 @@ inline void run_planes(const GradientJob& g, const Run& run, index group, BoxScr
             if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
             for (index c = c0; c < smaller(last, c0 + job.planes); c += job.row_channels) {
                 if (i + 1 < run.last) expect_rows(job, g.order[i + 1], c);
-                add_plane<S>(g, run, k, c, scratch, total);
+                double sums[4];
+                if (!sum_plane<false, S>(g, run, k, c, scratch, sums))
+                    sum_plane_exactly<S>(g, run, k, c, scratch, sums);
+                for (int s = 0; s < 4; ++s) total[s] += sums[s];
             }
         }
     }

@@ -43,11 +43,11 @@ struct SlopeBins {
     /* Taps before bin p. */
     index begin(index p) const { return p ? smaller(larger<index>(ends[p - 1], t0), t1) : t0; }
     bool any(index p, index rows) const { return begin(p) < begin(p + rows); }
-    SlopeList<A> operator[](index p) const {
-        const index at = first + begin(p);
+    /* Taps [from, to). */
+    SlopeList<A> list(index from, index to) const {
+        const index at = first + from;
         return SlopeList<A>{g.job.pixels + at, static_cast<const A*>(g.job.weights) + at,
-                            static_cast<const A*>(g.by_lo) + at, static_cast<const A*>(g.by_hi) + at,
-                            begin(p + 1) - begin(p)};
+                            static_cast<const A*>(g.by_lo) + at, static_cast<const A*>(g.by_hi) + at, to - from};
     }
 };
 
@@ -105,16 +105,18 @@ inline bool has_weight(const SlopeList<A>& taps) {
 
 /* Rows [p0, p0 + rows) of bins and V windows of one channel. */
 template <int V, bool exact, class S, class A>
-CYROI_KERNEL void contract_windows(const SlopeBins<A>& y, index p0, index rows, const SpreadWindows<A>& x, const S* map,
-                                   index stride, LaneSums<A>& into) {
+CYROI_KERNEL void contract_windows(const SlopeBins<A>& y, index p0, index rows, const SpreadWindows<A>& all,
+                                   const S* map, index stride, LaneSums<A>& into) {
     typedef Lanes<A> L;
+    const SpreadWindows<A> x = all; /* a copy stays in registers */
     const index lanes = L::count;
     const S* column[V];
     CYROI_UNROLL for (int v = 0; v < V; ++v) column[v] = map + x.windows[v].column;
     LaneSums<A> sums = into;
-    for (index p = 0; p < rows; ++p) {
-        const SlopeList<A> taps = y[p0 + p];
-        if (taps.count == 0) continue;
+    for (index p = 0, begin = y.begin(p0), end; p < rows; ++p, begin = end) {
+        end = y.begin(p0 + p + 1);
+        if (begin == end) continue;
+        const SlopeList<A> taps = y.list(begin, end);
         const A* from = x.row(p, 0);
         typename L::Vector row[V], combined[V];
         CYROI_UNROLL for (int v = 0; v < V; ++v) {
@@ -162,8 +164,8 @@ struct BoxScratch {
 
 /* Box k, channel c (fused: and all others), the run's share of its taps. */
 template <bool exact, class S, class A>
-inline void contract_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
-                           LaneSums<A>& sums) {
+CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
+                                 LaneSums<A>& sums) {
     const Job& job = g.job;
     const SlopeBins<A> y = y_slopes<A>(g, k, run);
     const S* map = map_of<S>(job, k, c);
@@ -257,7 +259,7 @@ inline void contract_pixels(const GradientJob& g, const Run& run, index k, index
     const Lines<A, 3> x = x_lines<A, 3>(g, k);
     const S* map = map_of<S>(job, k, c);
     for (index p = 0; p < job.bins_y; ++p) {
-        const SlopeList<A> taps = y[p];
+        const SlopeList<A> taps = y.list(y.begin(p), y.begin(p + 1));
         if (taps.count == 0) continue;
         if (job.out.plain) {
             const GradientBins<A> from = gradient_bins(job, k, k, c, lanes, p, 1, room);
