@@ -19,7 +19,7 @@ DTYPES = [np.float32, np.float64]
 SMALL, LONGEST, MOST_BINS = 12, 4000, 3000
 MOST_SAMPLES = 20_000  # of a box, both axes together
 THREADS = st.sampled_from([1, 1, 1, 2])  # two have to wait for each other, which takes long on a busy machine
-LONG = pytest.mark.parametrize("long", [False, True], ids=["small maps", "long maps"])  # of the strategies below
+LONG = pytest.mark.parametrize("long", [False, True], ids=["small maps", "long maps"])  # of gradients
 
 
 class Axis(NamedTuple):

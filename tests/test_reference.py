@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hypothesis
-import hypothesis.strategies as st
 import numpy as np
 import pytest
 from laws import assert_matches
 from operators import BY_NAME, LAYOUTS, containers
-from random_calls import DTYPES, LONG, crop_and_resize_calls, roi_align_calls, variants
+from random_calls import DTYPES, crop_and_resize_calls, roi_align_calls, variants
 
 
 def unlike(dtype):
@@ -92,18 +91,26 @@ def test_every_box_container_and_output_size_means_the_same(dtype, output_size):
 MORE = hypothesis.settings(max_examples=2 * hypothesis.settings.default.max_examples)  # quick, and worth it
 
 
-@LONG
-@MORE
-@hypothesis.given(data=st.data())
-def test_roi_align_equals_the_reference_on_random_geometry(long, data):
-    assert_all_match(BY_NAME["roi_align"], data.draw(roi_align_calls(long)))
+@hypothesis.given(roi_align_calls(long=False))
+def test_roi_align_equals_the_reference_on_random_geometry(call):
+    assert_all_match(BY_NAME["roi_align"], call)
 
 
-@LONG
+@hypothesis.given(crop_and_resize_calls(long=False))
+def test_crop_and_resize_equals_the_reference_on_random_geometry(call):
+    assert_all_match(BY_NAME["crop_and_resize"], call)
+
+
 @MORE
-@hypothesis.given(data=st.data())
-def test_crop_and_resize_equals_the_reference_on_random_geometry(long, data):
-    assert_all_match(BY_NAME["crop_and_resize"], data.draw(crop_and_resize_calls(long)))
+@hypothesis.given(roi_align_calls(long=True))
+def test_roi_align_equals_the_reference_on_long_maps(call):
+    assert_all_match(BY_NAME["roi_align"], call)
+
+
+@MORE
+@hypothesis.given(crop_and_resize_calls(long=True))
+def test_crop_and_resize_equals_the_reference_on_long_maps(call):
+    assert_all_match(BY_NAME["crop_and_resize"], call)
 
 
 def assert_all_match(operator, call):
