@@ -6,7 +6,11 @@ import os
 
 import hypothesis
 import pytest
-from operators import OPERATORS
+import written
+
+written.install()  # before anything takes a function of cyroi
+
+from operators import OPERATORS  # noqa: E402
 
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5000)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from operators import Call, Operator
-from test_reference import containers
+from operators import Call, Operator, containers
 
 Backward = Callable[..., Any]
 SEED = 11

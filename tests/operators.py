@@ -105,3 +105,19 @@ OPERATORS = [
     ),
 ]
 BY_NAME = {operator.name: operator for operator in OPERATORS}
+
+
+def containers(corners: np.ndarray, images: np.ndarray, count: int) -> dict[str, Call]:
+    """The same boxes in every container of roi_align, as arguments."""
+    k5 = np.concatenate([images[:, np.newaxis].astype(corners.dtype), corners], axis=1)
+    per_image = [corners[images == i] for i in range(count)]
+    return {
+        "(K, 5)": {"boxes": k5},
+        "(K, 5) list": {"boxes": k5.astype(float).tolist()},
+        "(K, 5) tuple of rows": {"boxes": tuple(k5.astype(float))},
+        "(K, 4) + batch_indices": {"boxes": corners, "batch_indices": images},
+        "(K, 4) + list": {"boxes": corners, "batch_indices": images.tolist()},
+        "list per image": {"boxes": per_image},
+        "tuple per image": {"boxes": tuple(per_image)},
+        "list of lists per image": {"boxes": [part.astype(float).tolist() for part in per_image]},
+    }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hypothesis
+import hypothesis.strategies as st
 import ml_dtypes
 import numpy as np
 import pytest
 from gradients import assert_adjoint, assert_central_differences, assert_same_in_every_container, assert_sum_rule
 from laws import assert_same_bits
 from operators import BY_NAME, LAYOUTS
-from test_gradients_reference import crop_and_resize_gradients, every_kind, roi_align_gradients
+from random_calls import LONG, crop_and_resize_gradients, roi_align_gradients, with_axes_swapped
+from test_gradients_reference import every_kind
 from test_reference import CONTIGUITY
 from wrong_gradients import arguments, result
 
@@ -63,21 +65,25 @@ def test_integer_maps_have_float32_gradients(operator):
         assert_gradients_match(operator, whole, dtype=np.float32)
 
 
-@hypothesis.given(roi_align_gradients())
-def test_roi_align_is_adjoint_and_sums_up_on_random_geometry(call):
-    doubles = call | {"input": call["input"].astype(np.float64)}
-    assert_adjoint(ROI_ALIGN, ROI_ALIGN.backward, doubles)
-    assert_sum_rule(ROI_ALIGN, ROI_ALIGN.backward, doubles)
-    assert_gradients_match_in_any_container(ROI_ALIGN, call)
+@LONG
+@hypothesis.given(data=st.data())
+def test_roi_align_is_adjoint_and_sums_up_on_random_geometry(long, data):
+    assert_gradients_obey(ROI_ALIGN, data.draw(roi_align_gradients(long)))
 
 
-@hypothesis.given(crop_and_resize_gradients())
-def test_crop_and_resize_is_adjoint_and_sums_up_on_random_geometry(call):
-    doubles = call | {"image": call["image"].astype(np.float64)}
-    assert_adjoint(CROP_AND_RESIZE, CROP_AND_RESIZE.backward, doubles)
-    if call["box_indices"] is not None:
-        assert_sum_rule(CROP_AND_RESIZE, CROP_AND_RESIZE.backward, doubles)
-    assert_gradients_match_in_any_container(CROP_AND_RESIZE, call)
+@LONG
+@hypothesis.given(data=st.data())
+def test_crop_and_resize_is_adjoint_and_sums_up_on_random_geometry(long, data):
+    assert_gradients_obey(CROP_AND_RESIZE, data.draw(crop_and_resize_gradients(long)))
+
+
+def assert_gradients_obey(operator, call):
+    for form in (call, with_axes_swapped(operator, call)):
+        doubles = form | {operator.maps: form[operator.maps].astype(np.float64)}
+        assert_adjoint(operator, operator.backward, doubles)
+        assert_gradients_match_in_any_container(operator, form)
+    if call[operator.maps].ndim == 4:
+        assert_sum_rule(operator, operator.backward, doubles)
 
 
 def assert_gradients_match_in_any_container(operator, call):

@@ -13,7 +13,7 @@ from gradients import (
     assert_sum_rule,
 )
 from operators import BY_NAME, LAYOUTS
-from test_reference import containers, crop_and_resize_calls, roi_align_calls
+from random_calls import LONG, crop_and_resize_gradients, roi_align_gradients
 from wrong_gradients import (
     SEEN_BY_ADJOINTNESS,
     SEEN_BY_CENTRAL_DIFFERENCES,
@@ -28,52 +28,21 @@ ROI_ALIGN, CROP_AND_RESIZE = BY_NAME["roi_align"], BY_NAME["crop_and_resize"]
 # --- the laws, on random geometry ---
 
 
-def with_images(draw, call, maps, index):
-    """The call with maps of one to three images in a random layout, and boxes that lie in any of them."""
-    count = draw(st.integers(1, 3))
-    planar = call[maps] if call["layout"] == "NCHW" else call[maps].transpose(0, 3, 1, 2)
-    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-    layout = draw(st.sampled_from(sorted(LAYOUTS)))
-    values = rng.standard_normal((count, *planar.shape[1:])).astype(planar.dtype).transpose(LAYOUTS[layout])
-    return call | {maps: values, index: rng.integers(0, count, len(call["boxes"])), "layout": layout}
-
-
-@st.composite
-def roi_align_gradients(draw):
-    call = with_images(draw, draw(roi_align_calls()), "input", "batch_indices")
-    made = containers(call.pop("boxes"), call.pop("batch_indices"), len(call["input"]))
-    return call | made[draw(st.sampled_from(["(K, 5)", "(K, 4) + batch_indices", "list per image"]))]
-
-
-@st.composite
-def crop_and_resize_gradients(draw):
-    call = with_images(draw, draw(crop_and_resize_calls()), "image", "box_indices")
-    if not draw(st.booleans()):
-        return call
-    image = call["image"][0]
-    if draw(st.booleans()):
-        image = image.take(0, axis=call["layout"].index("C") - 1)
-    return call | {"image": image, "box_indices": None}
-
-
-@hypothesis.given(roi_align_gradients())
-def test_roi_align_is_adjoint_on_random_geometry(call):
+@LONG
+@hypothesis.given(data=st.data())
+def test_roi_align_is_adjoint_and_sums_up_on_random_geometry(long, data):
+    call = data.draw(roi_align_gradients(long))
     assert_adjoint(ROI_ALIGN, ROI_ALIGN.oracle_backward, call)
-
-
-@hypothesis.given(crop_and_resize_gradients())
-def test_crop_and_resize_is_adjoint_on_random_geometry(call):
-    assert_adjoint(CROP_AND_RESIZE, CROP_AND_RESIZE.oracle_backward, call)
-
-
-@hypothesis.given(roi_align_gradients())
-def test_sums_of_the_gradient_of_roi_align(call):
     assert_sum_rule(ROI_ALIGN, ROI_ALIGN.oracle_backward, call)
 
 
-@hypothesis.given(crop_and_resize_gradients().filter(lambda call: call["box_indices"] is not None))
-def test_sums_of_the_gradient_of_crop_and_resize(call):
-    assert_sum_rule(CROP_AND_RESIZE, CROP_AND_RESIZE.oracle_backward, call)
+@LONG
+@hypothesis.given(data=st.data())
+def test_crop_and_resize_is_adjoint_and_sums_up_on_random_geometry(long, data):
+    call = data.draw(crop_and_resize_gradients(long))
+    assert_adjoint(CROP_AND_RESIZE, CROP_AND_RESIZE.oracle_backward, call)
+    if call["box_indices"] is not None:
+        assert_sum_rule(CROP_AND_RESIZE, CROP_AND_RESIZE.oracle_backward, call)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

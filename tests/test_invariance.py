@@ -6,19 +6,28 @@ of threads or the way the work was sliced.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from laws import assert_same_bits
 from operators import BY_NAME, LAYOUTS
 from test_reference import CONTIGUITY, unlike
 
-SHAPE = (3, 37, 21, 29)  # more channels than the kernels hold at once
-MANY = 60
+# Shape of the maps, with more channels than the kernels hold at once; number of boxes; size of the result.
+KINDS = {
+    "": ((3, 37, 21, 29), 60, None),
+    " wide": ((3, 37, 1, 1000), 8, (1, 5)),
+    " many bins": ((3, 37, 1, 500), 4, (1, 300)),
+}
 
 
-@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+@pytest.fixture(params=itertools.product(["float32", "float64"], KINDS), ids="".join)
 def call(request, operator):
-    return operator.call(np.random.default_rng(1), dtype=request.param, shape=SHAPE, boxes=MANY)
+    dtype, kind = request.param
+    shape, boxes, size = KINDS[kind]
+    made = operator.call(np.random.default_rng(1), dtype=dtype, shape=shape, boxes=boxes)
+    return made | ({operator.size: size} if size else {})
 
 
 def to_planar(result, layout):
@@ -41,17 +50,17 @@ def test_threads_on_a_call_large_enough_to_use_them(operator):
 def test_other_boxes_and_their_order(operator, call):
     expected = operator.function(**call)
     index = call[operator.index]
-    order = np.random.default_rng(3).permutation(MANY)
+    order = np.random.default_rng(3).permutation(len(index))
     shuffled = operator.function(**(call | {"boxes": call["boxes"][order], operator.index: index[order]}))
     assert_same_bits(shuffled, expected[order])
-    for k in range(0, MANY, 7):
+    for k in range(0, len(index), 7):
         alone = operator.function(**(call | {"boxes": call["boxes"][k : k + 1], operator.index: index[k : k + 1]}))
         assert_same_bits(alone[0], expected[k])
 
 
 def test_batch(operator, call):
     expected = operator.function(**call)
-    for i in range(SHAPE[0]):
+    for i in range(len(call[operator.maps])):
         mine = call[operator.index] == i
         single = call | {operator.maps: call[operator.maps][i : i + 1], "boxes": call["boxes"][mine]}
         single[operator.index] = np.zeros(mine.sum(), int)
@@ -91,7 +100,7 @@ def test_channels_last_strides_and_gaps_between_pixels(operator, call):
 
 def test_broadcast_and_read_only_input(operator, call):
     one = call[operator.maps][:1, :1]
-    full = np.broadcast_to(one, SHAPE)
+    full = np.broadcast_to(one, call[operator.maps].shape)
     assert 0 in full.strides
     expected = operator.function(**(call | {operator.maps: np.ascontiguousarray(full)}))
     boxes = call["boxes"].copy()

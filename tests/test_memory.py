@@ -22,6 +22,7 @@ import numpy as np
 import peak_memory
 import pytest
 from laws import assert_same_bits
+from written import plain
 
 FAR = 2**31 + 5  # elements between two items; pages that are not touched cost no memory
 
@@ -53,7 +54,7 @@ def test_a_call_allocates_little_beside_its_result(operator):
     call = operator.call(np.random.default_rng(1), shape=(1, 64, 64, 64), boxes=50)
     tracemalloc.start()
     try:
-        result = operator.function(**call)
+        result = plain(operator.function)(**call)  # a second call would need a second result
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

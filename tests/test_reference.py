@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hypothesis
-import hypothesis.strategies as st
 import numpy as np
 import pytest
 from laws import assert_matches
-from operators import BY_NAME, LAYOUTS
-
-DTYPES = [np.float32, np.float64]
+from operators import BY_NAME, LAYOUTS, containers
+from random_calls import DTYPES, crop_and_resize_calls, roi_align_calls, variants
 
 
 def unlike(dtype):
@@ -76,22 +74,6 @@ def test_boxes_of_every_real_dtype_are_converted_exactly(operator, dtype, boxes_
         np.testing.assert_array_equal(result, exact)
 
 
-def containers(corners, images, count):
-    """The same boxes in every container of roi_align, as arguments."""
-    k5 = np.concatenate([images[:, np.newaxis].astype(corners.dtype), corners], axis=1)
-    per_image = [corners[images == i] for i in range(count)]
-    return {
-        "(K, 5)": {"boxes": k5},
-        "(K, 5) list": {"boxes": k5.astype(float).tolist()},
-        "(K, 5) tuple of rows": {"boxes": tuple(k5.astype(float))},
-        "(K, 4) + batch_indices": {"boxes": corners, "batch_indices": images},
-        "(K, 4) + list": {"boxes": corners, "batch_indices": images.tolist()},
-        "list per image": {"boxes": per_image},
-        "tuple per image": {"boxes": tuple(per_image)},
-        "list of lists per image": {"boxes": [part.astype(float).tolist() for part in per_image]},
-    }
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output_size", [3, (2, 5), [2, 5], np.array([2, 5]), np.int64(3), np.array(4), np.uint8(2)])
 def test_every_box_container_and_output_size_means_the_same(dtype, output_size):
@@ -104,69 +86,36 @@ def test_every_box_container_and_output_size_means_the_same(dtype, output_size):
         assert_matches(operator.function(**call, **arguments), expected, call["input"])
 
 
-# --- random geometry, with the places where implementations go wrong ---
+# --- random geometry ---
+
+MORE = hypothesis.settings(max_examples=2 * hypothesis.settings.default.max_examples)  # quick, and worth it
 
 
-def edges(size: int) -> list[float]:
-    """Coordinates in pixels at which a decision flips, each with its neighbours in float32."""
-    exact = [-1.0, 0.0, 0.5, size - 1.0, size - 0.5, float(size), size / 2, -0.0]
-    beside = [float(np.nextafter(np.float32(t), np.float32(way))) for t in exact for way in (-np.inf, np.inf)]
-    return [*exact, *beside, 1e-45, -1e-45, 1e5, -1e5, 1e30, -3e38, 3e38]
-
-
-def coordinate(size: int):
-    return st.one_of(st.sampled_from(edges(size)), st.floats(-2.0 * size - 2, 3.0 * size + 2, width=32))
-
-
-@st.composite
-def roi_align_calls(draw):
-    h, w = draw(st.integers(1, 12)), draw(st.integers(1, 12))
-    dtype = draw(st.sampled_from(DTYPES))
-    scale = draw(st.sampled_from([1.0, 0.5, 1 / 16, 0.3]))
-    count = draw(st.integers(1, 3))
-    corners = [[draw(coordinate(side)) / scale for side in (w, h, w, h)] for _ in range(count)]
-    with np.errstate(over="ignore"):
-        boxes = np.clip(np.array(corners), -3e38, 3e38).astype(draw(st.sampled_from(DTYPES)))
-    return {
-        "input": np.random.default_rng(h * w).standard_normal((1, 2, h, w)).astype(dtype),
-        "boxes": boxes,
-        "batch_indices": np.zeros(count, int),
-        "output_size": (draw(st.integers(1, 5)), draw(st.integers(1, 5))),
-        "spatial_scale": scale,
-        "sampling_ratio": draw(st.integers(-1, 4)),
-        "aligned": draw(st.booleans()),
-        "layout": "NCHW",
-    }
-
-
-@hypothesis.given(roi_align_calls())
+@hypothesis.given(roi_align_calls(long=False))
 def test_roi_align_equals_the_reference_on_random_geometry(call):
-    assert_matches(BY_NAME["roi_align"].function(**call), BY_NAME["roi_align"].oracle(**call), call["input"])
+    assert_all_match(BY_NAME["roi_align"], call)
 
 
-@st.composite
-def crop_and_resize_calls(draw):
-    h, w = draw(st.integers(1, 12)), draw(st.integers(1, 12))
-    special = st.sampled_from([0.0, 1.0, -0.0, 0.5, *edges(1), *(i / max(h - 1, 1) for i in range(h))])
-    value = st.one_of(special, st.floats(-1, 2, width=32))
-    count = draw(st.integers(1, 3))
-    return {
-        "image": np.random.default_rng(h * w).standard_normal((1, h, w, 2)).astype(draw(st.sampled_from(DTYPES))),
-        "boxes": np.array([[draw(value) for _ in range(4)] for _ in range(count)]).astype(
-            draw(st.sampled_from(DTYPES))
-        ),
-        "box_indices": np.zeros(count, int),
-        "crop_size": (draw(st.integers(1, 9)), draw(st.integers(1, 9))),
-        "method": draw(st.sampled_from(["bilinear", "nearest"])),
-        "extrapolation_value": draw(st.sampled_from([0.0, 7.0, float("nan")])),
-        "layout": "NHWC",
-    }
-
-
-@hypothesis.given(crop_and_resize_calls())
+@hypothesis.given(crop_and_resize_calls(long=False))
 def test_crop_and_resize_equals_the_reference_on_random_geometry(call):
-    operator = BY_NAME["crop_and_resize"]
-    assert_matches(operator.function(**call), operator.oracle(**call), call["image"])
+    assert_all_match(BY_NAME["crop_and_resize"], call)
+
+
+@MORE
+@hypothesis.given(roi_align_calls(long=True))
+def test_roi_align_equals_the_reference_on_long_maps(call):
+    assert_all_match(BY_NAME["roi_align"], call)
+
+
+@MORE
+@hypothesis.given(crop_and_resize_calls(long=True))
+def test_crop_and_resize_equals_the_reference_on_long_maps(call):
+    assert_all_match(BY_NAME["crop_and_resize"], call)
+
+
+def assert_all_match(operator, call):
+    for variant in variants(operator, call):
+        assert_matches(operator.function(**variant), operator.oracle(**variant), variant[operator.maps])
 
 
 # --- accuracy where many taps are summed ---

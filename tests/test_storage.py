@@ -64,6 +64,17 @@ def test_results_of_every_pair_of_types_equal_the_reference(operator, maps_dtype
         assert_stored(into(operator, call, out_dtype), operator.oracle(**call), call[operator.maps])
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("width", [700, 1000, 1600])
+@pytest.mark.parametrize("bins", [3, 5, 8, 300])
+def test_results_of_thin_wide_maps_equal_the_reference(operator, maps_dtype, layout, width, bins):
+    rng = np.random.default_rng([width, bins])
+    call = random_call(operator, rng, maps_dtype, (1, 1, 2, width), layout, boxes=4)
+    call |= {operator.size: (1, bins)} | ({"sampling_ratio": 0} if operator.size == "output_size" else {})
+    for out_dtype in {maps_dtype, np.dtype(np.float32)}:
+        assert_stored(into(operator, call, out_dtype), operator.oracle(**call), call[operator.maps])
+
+
 def test_a_new_result_has_the_floating_type_of_the_maps(operator, maps_dtype):
     call = random_call(operator, np.random.default_rng(12), maps_dtype, (2, 3, 9, 12))
     result = operator.function(**call)
@@ -140,7 +151,9 @@ def test_thread_count(operator, maps_dtype, layout):
     call[operator.size] = (14, 14)
     expected = into(operator, call, out_dtype, num_threads=1)
     for threads in (2, 3, 4):
-        assert_same_bits(into(operator, call, out_dtype, num_threads=threads), expected)
+        out = np.full_like(expected, 99)
+        operator.function(**call, out=out, num_threads=threads)
+        assert_same_bits(out, expected)
 
 
 # --- copies: boxes whose bins are the pixels ---
