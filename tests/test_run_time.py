@@ -203,12 +203,21 @@ LONG_CALLS = {
     " boxes, wrt='boxes', layout='NHWC', num_threads={threads})",
     "a gradient to the maps, NHWC": "cyroi.roi_align_backward(ones.reshape(-1, 1, 1, 8), (1, 512, 512, 8), boxes,"
     " layout='NHWC', num_threads={threads})",
+    "a gradient to the boxes that is not finite": "cyroi.roi_align_backward(ones * np.nan, maps, boxes, wrt='boxes',"
+    " num_threads={threads})",
+    "the gradient to the boxes of a huge one": "again(cyroi.roi_align_backward, np.full((1, 128, 128, 128), np.nan,"
+    " np.float32), np.ones((1, 1500, 1500, 128), np.uint8), [[0, 0, 0, 1500, 1500]], layout='NHWC', wrt='boxes')",
+    "the gradient to the maps of a huge box": "again(cyroi.roi_align_backward, np.ones((1, 7, 7, 64), np.float32),"
+    " (1, 2000, 2000, 64), [[0, 0, 0, 2000, 2000]], layout='NHWC', out=np.empty((1, 2000, 2000, 64), np.float32))",
 }
 FAR = """
 ones = np.ones((len(boxes), 8, 1, 1), np.float32)
 image = maps[0, 0, :64, :64]
 def far(height, width):  # pages of a new array cost memory as they are written; a call that is interrupted writes few
     return np.empty((1, height, width), np.float32)
+def again(function, *args, **kwargs):  # calls of some tenths of a second, of which one is interrupted
+    for _ in range(50):
+        function(*args, **kwargs)
 """
 
 

@@ -13,6 +13,7 @@ from laws import assert_matches, assert_same_bits, assert_stored
 from operators import BY_NAME, LAYOUTS
 from test_gradients import assert_gradients_match
 
+import cyroi
 from cyroi.cpu import _core
 
 DTYPES = [np.float32, np.float64]
@@ -141,3 +142,35 @@ def assert_gradients_there(operator, call, g, maps, offset):
     result = operator.backward(**operator.backward_call(call | {operator.maps: maps}, g, "boxes"))
     bound = 1e-5 * abs(g).sum() * abs(maps).max() * call.get("spatial_scale", max(shape))
     np.testing.assert_allclose(result, expected, rtol=0, atol=bound)
+
+
+# --- what was found by looking ---
+
+
+def test_boxes_of_doubles_between_768_and_1024_columns_are_written():
+    """Several bins of one block, which no buffer held, were taken for a single long one."""
+    out = np.full((1, 1, 1, 4), 7.0)
+    cyroi.roi_align(np.ones((1, 1, 1, 1000)), [[0, 0, 0, 1000, 1]], (1, 4), out=out)
+    np.testing.assert_array_equal(out, 1)
+    for layout, shape in (("NCHW", (1, 3, 64, 1000)), ("NHWC", (1, 64, 1000, 1))):
+        result = cyroi.roi_align(np.ones(shape), [[0, 0, 0, 1000, 64]], (64, 4), layout=layout)
+        np.testing.assert_allclose(result, 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("channels", [1, 3, 40])
+@pytest.mark.parametrize("weight", [5e-324, 1e-310, 1e-60, 1e-45, 1e-39])
+def test_a_weight_that_is_not_zero_is_read(weight, channels, layout, dtype):
+    """... also where the type that is computed with rounds it to zero."""
+    operator = BY_NAME["crop_and_resize"]
+    image = np.ones((1, channels, 3, 6), dtype)
+    image[..., 1] = np.nan
+    call = {"image": np.ascontiguousarray(image.transpose(LAYOUTS[layout])), "layout": layout, "crop_size": (1, 1)}
+    call |= {"boxes": np.array([[0, weight / 5, 0.5, weight / 5]]), "box_indices": [0]}
+    np.testing.assert_array_equal(operator.function(**call), operator.oracle(**call))
+    g = np.full((1, channels, 1, 1), np.nan, dtype).transpose(LAYOUTS[layout])
+    for wrt in ("image", "boxes"):
+        asked = operator.backward_call(call, g if wrt == "image" else np.ones_like(g), wrt)
+        result, expected = operator.backward(**asked), operator.oracle_backward(**asked)
+        np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))

@@ -16,7 +16,7 @@ import cyroi
 from cyroi.cpu import _host, _targets
 
 HERE = Path(__file__).parent
-LAWS = ("reference", "invariance", "laws", "storage", "streams", "unusual_inputs", "gradients")
+LAWS = ("reference", "invariance", "laws", "storage", "streams", "unusual_inputs", "gradients", "sizes")
 SUPPORTED = [name for name in _targets.TARGETS if _host.supported[name]]
 
 
