@@ -74,7 +74,7 @@ inline index pieces_of(const GradientJob& g, double cost, index tap_rows) {
 /* At most so many pieces has a box with room for so many taps. */
 inline index most_pieces(const GradientJob& g, index taps, index bins) {
     const double all = static_cast<double>(taps), half = all / 2; /* the product of both axes is largest there */
-    const double columns = static_cast<double>(smaller(taps, g.columns)), of_bins = static_cast<double>(bins);
+    const double columns = static_cast<double>(g.columns), of_bins = static_cast<double>(bins); /* few taps span all */
     const double cost = larger(gradient_cost(g, half, half, columns, of_bins),
                                g.job.route == PIXELS ? 0.0 : gradient_cost(g, all, 0, columns, of_bins));
     return pieces_of(g, cost, kMaxPieces);
