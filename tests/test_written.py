@@ -75,17 +75,20 @@ def test_a_wrong_function_is_seen_by_a_call_with_out(name, wrt, dtype):
             twice(into_out(function, write))(**given(function, call, dtype))
 
 
-@pytest.mark.parametrize(("name", "wrt"), [(name, wrt) for name, wrt in CALLS if wrt != "both"])
-def test_another_last_bit_in_out_is_seen_where_a_new_result_has_its_type(name, wrt):
-    function, call = good(name, wrt, np.dtype(np.float32))
-    for asked in (call, given(function, call, np.float32)):
+@pytest.mark.parametrize(
+    ("name", "wrt", "dtype"),
+    [(*one, dtype) for one in CALLS if one[1] != "both" for dtype in (FLOATS[:2] if one[1] else DTYPES)],
+)
+def test_another_last_bit_in_out_is_seen_where_a_new_result_has_its_type(name, wrt, dtype):
+    function, call = good(name, wrt, dtype)
+    for asked in (call, given(function, call, dtype if dtype in FLOATS else np.float32)):
         with pytest.raises(AssertionError, match=r"1 of .* elements differ"):
             twice(into_out(function, STEADY["another last bit"]))(**asked)
 
 
 @pytest.mark.parametrize("size", [5, 500, 50_000])
 def test_what_is_copied_from_memory_that_was_not_written_is_seen(size):
-    """By way of scratch: no poison is left in `out`, so it depends on what memory comes back that was freed."""
+    """By way of scratch: no poison is left in `out`, so it depends on which memory comes back that was freed."""
     right = np.random.default_rng(5).random(size, np.float32)
 
     def wrong(out):
@@ -95,8 +98,13 @@ def test_what_is_copied_from_memory_that_was_not_written_is_seen(size):
         out[...] = scratch
         return out
 
-    with pytest.raises(AssertionError, match=r"1 of .* elements differ"):
-        twice(wrong)(out=np.zeros(size, ">f4"))
+    seen = 0
+    for _ in range(20):
+        try:
+            twice(wrong)(out=np.zeros(size, ">f4"))
+        except AssertionError:
+            seen += 1
+    assert seen > 10
 
 
 def test_a_result_that_is_not_out_is_seen(operator):

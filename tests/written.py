@@ -64,7 +64,7 @@ def check(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     out, wrt = kwargs.get("out"), kwargs.get("wrt")
     if out is not None:
         assert_overwrites(into(function, args, kwargs, out), arrays(out))
-        if may_be_as_new(args, kwargs, out):
+        if may_be_as_new(function, args, kwargs, out):
             assert_same_as_new(function(*args, **kwargs | {"out": None}), out)
         return
     for name, part in zip(wrt, result, strict=True) if isinstance(wrt, tuple) else [(wrt, result)]:
@@ -74,12 +74,14 @@ def check(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         assert_overwrites(into(function, args, alone | {"out": out}, out), made, arrays(part))
 
 
-def may_be_as_new(args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> bool:
+def may_be_as_new(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> bool:
     """Whether a new result may be of the types of `out`: not where they are seen to differ from that of the maps."""
-    maps = args[:1] or [kwargs[name] for name in ("input", "image") if name in kwargs]
-    known = "wrt" not in kwargs and "grad_output" not in kwargs and isinstance(maps[0], np.ndarray)
-    names = {maps[0].dtype.name} if known else set(POISON)
-    return all(array.dtype.name in names & set(POISON) for array in arrays(out))
+    maps = args[0] if args else kwargs.get("input", kwargs.get("image"))
+    of_a_gradient = "backward" in function.__name__ or not {"wrt", "grad_output"}.isdisjoint(kwargs)
+    names = set(POISON)
+    if isinstance(maps, np.ndarray) and not of_a_gradient:
+        names = {maps.dtype.name if maps.dtype.name in POISON else "float32"}
+    return all(array.dtype.name in names for array in arrays(out))
 
 
 def assert_same_as_new(result: Any, out: Any) -> None:
@@ -142,6 +144,6 @@ def fill(array: np.ndarray, turn: int) -> None:
 
 def soil(outs: list[np.ndarray]) -> None:
     """What a call takes to work in is likely to be what was freed last: this, and not the memory of an old result."""
-    for array in outs:
-        for size in {4, 8, array.itemsize}:
-            np.full(array.size * size, FILLS[0], np.uint8)
+    sizes = [array.size * size for array in outs for size in {4, 8, array.itemsize}]
+    # All at once, so that each takes another piece of memory, of which there are several if they are small.
+    [np.full(size, FILLS[0], np.uint8) for size in sizes for _ in range(4 if size < 2**16 else 1)]
