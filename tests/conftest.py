@@ -13,6 +13,7 @@ written.install()  # before anything takes a function of cyroi
 from operators import OPERATORS  # noqa: E402
 
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
+hypothesis.settings.register_profile("few", deadline=None, max_examples=20, derandomize=True)  # ci/tiny.sh
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5000)
 hypothesis.settings.load_profile(os.environ.get("CYROI_HYPOTHESIS_PROFILE", "ci"))
 
