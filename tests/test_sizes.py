@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sizes
-from laws import assert_matches, assert_same_bits, assert_stored
+from laws import assert_matches, assert_same_bits, assert_stored, stored
+from ml_dtypes import bfloat16
 from operators import BY_NAME, LAYOUTS
 from test_gradients import assert_gradients_match
 
@@ -52,15 +53,26 @@ def test_gradients(bound, layout, dtype):
 
 
 # Results of another type take the ways of stages and of rows that are converted.
-@pytest.mark.parametrize("stored", [np.float16, np.uint8, np.float64])
+@pytest.mark.parametrize("out_dtype", [np.float16, np.uint8, np.float64])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("bound", ["bins_x", "bins", "channels", "elements_of_rows", "bytes_of_rows"])
-def test_results_of_another_type(bound, layout, stored):
+def test_results_of_another_type(bound, layout, out_dtype):
     for operator, call in calls(bound, np.float32, layout):
         call[operator.maps] = call[operator.maps] * 50 + 100
         expected = operator.oracle(**call)
-        out = np.empty(expected.shape, stored)
+        out = np.empty(expected.shape, out_dtype)
         assert_stored(operator.function(**call, out=out), expected, call[operator.maps])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, bfloat16, np.uint8, np.int8, np.uint16, np.int16])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("bound", sizes.CALLS)
+def test_maps_of_another_type_have_the_bits_of_the_same_values_in_float32(bound, layout, dtype):
+    for operator, call in calls(bound, np.float32, layout):
+        maps = stored(call[operator.maps] * 50 + 60, dtype)
+        expected = operator.function(**(call | {operator.maps: maps.astype(np.float32)}))
+        out = np.empty(expected.shape, np.float32)
+        assert_same_bits(operator.function(**(call | {operator.maps: maps}), out=out), expected)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
