@@ -28,7 +28,7 @@ TESTS = {
 # name: (file, what stands there, what is planted)
 BUGS = {
     "a block that no branch takes": (  # the bug of float64 in its old form: a long block of several bins
-        "cyroi/cpu/blocks.h",
+        "cyroi/cpu/forward/blocks.h",
         "    const index most = smaller(kDenseSpan, RowBuffer<A>::room);",
         "    const index most = kDenseSpan;",
         "    block.columns = span_of(job, columns);\n    return block;",
@@ -42,7 +42,7 @@ BUGS = {
         "writer(out, a.capacity(bins) - 1,",
     ),
     "a block that loses its last bin": (
-        "cyroi/cpu/dense.h",
+        "cyroi/cpu/forward/dense.h",
         "L::sum_each(partial[g], block.elements, reinterpret_cast<A*>(out[g]) + block.first);",
         "L::sum_each(partial[g], block.elements - (block.elements == kDenseBins),"
         " reinterpret_cast<A*>(out[g]) + block.first);",
@@ -53,12 +53,12 @@ BUGS = {
         "op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kTile) - (x > 0)",
     ),
     "a stage edge": (
-        "cyroi/cpu/executor.h",
+        "cyroi/cpu/forward/executor.h",
         "staged.p1 = smaller(part.p1, p + most);",
         "staged.p1 = p + most < part.p1 ? p + most : part.p1 - (p > part.p0);",
     ),
     "a piece of a box that lacks a row": (
-        "cyroi/cpu/gradient_plan.h",
+        "cyroi/cpu/call/gradient_schedule.h",
         "rows * j / pieces, rows * (j + 1) / pieces};",
         "rows * j / pieces, rows * (j + 1) / pieces - (j + 1 == pieces)};",
     ),

@@ -26,7 +26,7 @@ cdef extern from "cyroi/c_api.h" nogil:
     cdef enum:
         CYROI_BILINEAR, CYROI_NEAREST
 
-cdef extern from "checks.h" namespace "cyroi" nogil:
+cdef extern from "call/arguments.h" namespace "cyroi" nogil:
     int axis_at(int place, int layout)
     void set_strides(Array& array, const Py_ssize_t* strides, int layout)
     bint is_empty(const Array& array)

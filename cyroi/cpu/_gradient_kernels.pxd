@@ -4,7 +4,7 @@ from ._kernels cimport Array, BoxPlan, Cache, Job, Operator, Tile, index
 cdef extern from "cyroi/slopes.h" namespace "cyroi" nogil:
     BoxPlan plan_slopes[G, A](const Operator&, const G*, index, index, int*, A*, A*, A*, int*)
 
-cdef extern from "gradients.h" namespace "cyroi" nogil:
+cdef extern from "call/kernels.h" namespace "cyroi" nogil:
     cdef cppclass Run:
         pass
     cdef cppclass GradientJob:
@@ -20,8 +20,12 @@ cdef extern from "gradients.h" namespace "cyroi" nogil:
     cdef cppclass GradientTarget:
         GradientKernels to_maps[2]
         GradientKernels to_boxes[8]
+
+cdef extern from "call/gradient_route.h" namespace "cyroi" nogil:
     bint describe_maps(const Array&, const Array&, const Cache&, int, GradientJob&)
     bint describe_boxes(const Array&, const Array&, const Cache&, GradientJob&)
+
+cdef extern from "call/gradient_schedule.h" namespace "cyroi" nogil:
     index batch_rows(const Job&, bint)
     index most_windows(const Job&, int)
     double cost_bound(const GradientJob&, index)
@@ -33,7 +37,7 @@ cdef extern from "gradients.h" namespace "cyroi" nogil:
     void clear_sums(const GradientJob&)
     void add_sums(const GradientJob&, double*)
 
-cdef extern from "gradient_memory.h" namespace "cyroi" nogil:
+cdef extern from "call/gradient_memory.h" namespace "cyroi" nogil:
     cdef cppclass Room:
         index boxes, taps, tables, windows, pieces
         int* pixels
@@ -51,5 +55,5 @@ cdef extern from "gradient_memory.h" namespace "cyroi" nogil:
     size_t lay_out(Room&, const GradientJob&, char* base, const Tile&, size_t real_size, bint to_boxes, int threads)
     void publish(const Room&, GradientJob&)
 
-cdef extern from "store_array.h" namespace "cyroi" nogil:
+cdef extern from "call/store_array.h" namespace "cyroi" nogil:
     void store_array(const Array& source, const Array& target, bint swapped)

@@ -20,10 +20,10 @@ cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
     index tap_capacity[G](const Operator&, const G*)
     BoxPlan plan_box[G, A](const Operator&, const G*, index, index, int*, A*, int*)
 
-cdef extern from "elements.h" namespace "cyroi" nogil:
+cdef extern from "cyroi/elements.h" namespace "cyroi" nogil:
     index element_size(int)
 
-cdef extern from "sizes.h" namespace "cyroi" nogil:
+cdef extern from "call/sizes.h" namespace "cyroi" nogil:
     cdef cppclass Size:
         const char* name
         const char* bounds
@@ -32,7 +32,7 @@ cdef extern from "sizes.h" namespace "cyroi" nogil:
     index kTile, kGradientTile, kChunkSamples, kChunkTaps, kChunkSlots, kGradientTaps, kChunkCost, kChunkSums, kTables
     index kThreadCost, kFirstSlice, kShares
 
-cdef extern from "array.h" namespace "cyroi" nogil:
+cdef extern from "call/array.h" namespace "cyroi" nogil:
     cdef enum:
         _FLOAT32 "cyroi::FLOAT32"
         _FLOAT64 "cyroi::FLOAT64"
@@ -47,13 +47,14 @@ cdef extern from "array.h" namespace "cyroi" nogil:
         int element
         index shape[4]
         index strides[4]
+
+cdef extern from "call/route.h" namespace "cyroi" nogil:
     cdef cppclass Cache:
         index own, result
     void set_tile(const Array& out, index y, index x, Job& job)
     bint describe(const Array& maps, const Array& out, double fill, const Cache& cache, Job& job)
 
-
-cdef extern from "kernels.h" namespace "cyroi" nogil:
+cdef extern from "call/kernels.h" namespace "cyroi" nogil:
     cdef enum:
         _PIXELS "cyroi::PIXELS"
     cdef cppclass Block:
@@ -81,7 +82,7 @@ cdef extern from "kernels.h" namespace "cyroi" nogil:
     index block_capacity(index)
     void make_schedule(const Job&, index, int, Schedule&)
 
-cdef extern from "plan_memory.h" namespace "cyroi" nogil:
+cdef extern from "call/plan_memory.h" namespace "cyroi" nogil:
     cdef cppclass Plan:
         index boxes, taps
         BoxPlan* plans

@@ -1,12 +1,12 @@
 """The kernels of one SIMD target. Every target is this text, compiled with its own flags (setup.py)."""
 from cpython.pycapsule cimport PyCapsule_New
 
-cdef extern from "kernels.h" namespace "cyroi" nogil:
+cdef extern from "target.h" namespace "cyroi" nogil:
     cdef cppclass Target:
         pass
     const Target* target()
 
-cdef extern from "gradients.h" namespace "cyroi" nogil:
+cdef extern from "target.h" namespace "cyroi" nogil:
     cdef cppclass GradientTarget:
         pass
     const GradientTarget* gradient_target()

@@ -9,8 +9,8 @@
 #ifndef CYROI_PLAN_H
 #define CYROI_PLAN_H
 
-#include "cyroi/crop_and_resize.h"
-#include "cyroi/roi_align.h"
+#include "cyroi/planners/crop_and_resize.h"
+#include "cyroi/planners/roi_align.h"
 
 namespace cyroi {
 

@@ -40,6 +40,27 @@ struct Taps {
     CYROI_HD Taps from(index i) const { return Taps{pixel + i, weight + i}; }
 };
 
+/* `count` taps, read only. */
+template <class A>
+struct TapList {
+    const int* pixel;
+    const A* weight;
+    index count;
+
+    CYROI_HD TapList part(index first, index last) const {
+        return TapList{pixel + first, weight + first, last - first};
+    }
+};
+
+/* The bins of one axis of one box. */
+template <class A>
+struct Bins {
+    TapList<A> taps;
+    const int* ends;
+
+    CYROI_HD TapList<A> operator[](index p) const { return taps.part(p ? ends[p - 1] : 0, ends[p]); }
+};
+
 /* The samples of one axis of one box: `bins` bins of `grid` samples each, on a map of `size` pixels. */
 template <class G>
 struct Axis {

@@ -1,0 +1,285 @@
+/* The gradient to the boxes: derivatives of taps, contracted with the gradient of the result.
+ *
+ *     d/d y1 = sum over p and x of (dAy1[p] . map)[x] * spread[p, x]                    (y2 likewise)
+ *     d/d x1 = sum over p and x of (Ay[p] . map)[x] * (dAx1 . grad_output[p])[x]        (x2 likewise)
+ *
+ * On the routes planes and fused, a row of the gradient is spread three times over the windows of the map's row
+ * (windows.h): with the weights and with both derivatives. Each tap row is read once and serves all four sums. On the
+ * route pixels the same is done with a lane per channel.
+ *
+ * Decisions
+ * a) The sums of a box run over kGroup channels at a time, channel by channel, each summed up by one thread in a fixed
+ *    order; the sums of channels, of groups and of tiles are added in order, in double. So neither threads nor runs
+ *    change a bit. Routes may: they sum up columns and channels in another order.
+ * b) A tap has a part in a derivative where its derivative is not 0, or where it has a weight and the other axis moves.
+ *    The quick loops multiply the others by 0, which tells only where the map or the gradient is not finite. So sums
+ *    that are not finite are formed again by the same loops with `exact`, which leave them out: NaN and infinity reach
+ *    what they have a part in, and such a box takes less than three times as long. */
+#ifndef CYROI_CPU_BACKWARD_TO_BOXES_H
+#define CYROI_CPU_BACKWARD_TO_BOXES_H
+
+#include "backward/maps_pixels.h"
+
+namespace cyroi {
+
+/* Taps of one bin, with their derivatives. */
+template <class A>
+struct SlopeList {
+    const int* pixel;
+    const A* weight;
+    const A* by_lo;
+    const A* by_hi;
+    index count;
+};
+
+/* The bins of the y axis of box k, as far as their taps lie in [t0, t1); first: the box's first tap. */
+template <class A>
+struct SlopeBins {
+    const GradientJob& g;
+    index first;
+    const int* ends;
+    index t0, t1;
+
+    /* Taps before bin p. */
+    index begin(index p) const { return p ? smaller(larger<index>(ends[p - 1], t0), t1) : t0; }
+    bool any(index p, index rows) const { return begin(p) < begin(p + rows); }
+    /* Taps [from, to). */
+    SlopeList<A> list(index from, index to) const {
+        const index at = first + from;
+        return SlopeList<A>{g.job.pixels + at, static_cast<const A*>(g.job.weights) + at,
+                            static_cast<const A*>(g.by_lo) + at, static_cast<const A*>(g.by_hi) + at, to - from};
+    }
+};
+
+template <class A>
+inline SlopeBins<A> y_slopes(const GradientJob& g, index k, const Run& run) {
+    const BoxPlan& box = g.job.boxes[k];
+    return SlopeBins<A>{g, box.taps, g.job.ends + k * (g.job.bins_y + g.job.bins_x), run.t0,
+                        smaller(run.t1, box.y_count)};
+}
+
+/* Sums over lanes that are not added up yet: y1 x1 y2 x2. */
+template <class A>
+struct LaneSums {
+    typename Lanes<A>::Vector at[4];
+};
+
+/* Windows of a box and what was spread over them; parts: see find_parts, where the sums are exact. */
+template <class A>
+struct SpreadWindows {
+    const Window* windows;
+    const A* spread;
+    const A* parts;
+
+    const A* row(index p, int v) const { return spread + (p * kWindows + v) * 3 * Lanes<A>::count; }
+    typename Lanes<A>::Vector part(int v, int n) const { return Lanes<A>::load(parts + (v * 3 + n) * Lanes<A>::count); }
+};
+
+/* One tap row of the map: V windows of it, whose columns are those of the spread rows. */
+template <int V, bool exact, class A, class S>
+CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const SpreadWindows<A>& x, const SlopeList<A>& y,
+                               index t, const typename Lanes<A>::Vector (&spread)[V],
+                               typename Lanes<A>::Vector (&combined)[V], LaneSums<A>& sums) {
+    typedef Lanes<A> L;
+    const A weight = y.weight[t], by_lo = y.by_lo[t], by_hi = y.by_hi[t];
+    const typename L::Vector w = L::set(weight);
+    typename L::Vector product = L::set(0);
+    CYROI_UNROLL for (int v = 0; v < V; ++v) {
+        const bool whole = v > 0 && v < V - 1; /* the first and the last may be parts of vectors */
+        const S* at = column[v] + row;
+        const typename L::Vector value = whole ? L::load(at) : L::load_part(at, x.windows[v].elements);
+        if (!exact || weight != 0) combined[v] = L::fma(w, value, combined[v]);
+        product = L::fma(exact ? L::only(value, x.part(v, 0)) : value, spread[v], product);
+    }
+    if (!exact || by_lo != 0) sums.at[0] = L::fma(L::set(by_lo), product, sums.at[0]);
+    if (!exact || by_hi != 0) sums.at[2] = L::fma(L::set(by_hi), product, sums.at[2]);
+}
+
+template <class A>
+inline bool has_weight(const SlopeList<A>& taps) {
+    for (index t = 0; t < taps.count; ++t) {
+        if (taps.weight[t] != 0) return true;
+    }
+    return false;
+}
+
+/* Rows [p0, p0 + rows) of bins and V windows of one channel. */
+template <int V, bool exact, class S, class A>
+CYROI_KERNEL void contract_windows(const SlopeBins<A>& y, index p0, index rows, const SpreadWindows<A>& all,
+                                   const S* map, index stride, LaneSums<A>& into) {
+    typedef Lanes<A> L;
+    const SpreadWindows<A> x = all; /* a copy stays in registers */
+    const index lanes = L::count;
+    const S* column[V];
+    CYROI_UNROLL for (int v = 0; v < V; ++v) column[v] = map + x.windows[v].column;
+    LaneSums<A> sums = into;
+    for (index p = 0, begin = y.begin(p0), end; p < rows; ++p, begin = end) {
+        end = y.begin(p0 + p + 1);
+        if (begin == end) continue;
+        const SlopeList<A> taps = y.list(begin, end);
+        const A* from = x.row(p, 0);
+        typename L::Vector row[V], combined[V];
+        CYROI_UNROLL for (int v = 0; v < V; ++v) {
+            row[v] = L::load(from + v * 3 * lanes);
+            combined[v] = L::set(0);
+        }
+        for (index t = 0; t < taps.count; ++t) {
+            contract_tap<V, exact>(column, taps.pixel[t] * stride, x, taps, t, row, combined, sums);
+        }
+        if (exact && !has_weight(taps)) continue;
+        CYROI_UNROLL for (int v = 0; v < V; ++v) {
+            CYROI_UNROLL for (int n = 1; n < 3; ++n) {
+                const typename L::Vector value = exact ? L::only(combined[v], x.part(v, n)) : combined[v];
+                sums.at[2 * n - 1] = L::fma(L::load(from + (v * 3 + n) * lanes), value, sums.at[2 * n - 1]);
+            }
+        }
+    }
+    into = sums;
+}
+
+template <bool exact, class S, class A>
+inline void contract_some(const SlopeBins<A>& y, index p0, index rows, const SpreadWindows<A>& x, index count,
+                          const S* map, index stride, LaneSums<A>& sums) {
+    switch (count) {
+        case 1: return contract_windows<1, exact>(y, p0, rows, x, map, stride, sums);
+        case 2: return contract_windows<2, exact>(y, p0, rows, x, map, stride, sums);
+        case 3: return contract_windows<(kWindows > 2 ? 3 : 2), exact>(y, p0, rows, x, map, stride, sums);
+        default: return contract_windows<(kWindows > 2 ? 4 : 2), exact>(y, p0, rows, x, map, stride, sums);
+    }
+}
+
+template <class S>
+inline const S* map_of(const Job& job, index k, index c) {
+    return static_cast<const S*>(job.map_data) + job.boxes[k].image * job.maps.n + c * job.maps.c;
+}
+
+/* The memory that a thread works in. What is converted has its room last: a call that converts nothing goes without. */
+template <class A>
+struct BoxScratch {
+    alignas(64) A spread[kBoxBatch * kWindows * 3 * Lanes<A>::count];
+    A parts[kWindows * 3 * Lanes<A>::count];
+    LaneSums<A> sums[2][kPixelChannels / Lanes<A>::count]; /* quick and exact */
+    alignas(64) A room[kRowRoom];
+};
+
+/* Box k, channel c (fused: and all others), the run's share of its taps. */
+template <bool exact, class S, class A>
+CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
+                                 LaneSums<A>& sums) {
+    const Job& job = g.job;
+    const SlopeBins<A> y = y_slopes<A>(g, k, run);
+    const S* map = map_of<S>(job, k, c);
+    for (index p = 0; p < job.bins_y; p += g.batch) {
+        const index rows = smaller(g.batch, job.bins_y - p);
+        if (!y.any(p, rows)) continue;
+        const GradientRows<A> from = gradient_rows(job, k, c, p, rows, scratch.room);
+        each_windows<A, 3>(g, k, [&](const Window* windows, index count) {
+            spread_rows<3, exact>(g, k, windows, count, from, rows, scratch.spread);
+            if (exact) find_parts<3>(g, k, windows, count, scratch.parts);
+            const SpreadWindows<A> x = {windows, scratch.spread, scratch.parts};
+            contract_some<exact>(y, p, rows, x, count, map, job.maps.y, sums);
+        });
+    }
+}
+
+/* Which of the numbers of a column's shares is not 0 in any of them; all, where that does not matter. */
+template <bool exact, class A>
+inline void column_parts(const Share<A, 3>* share, const Share<A, 3>* end, bool (&parts)[3] /* OUT */) {
+    for (int n = 0; n < 3; ++n) parts[n] = !exact;
+    for (; exact && share != end; ++share) {
+        for (int n = 0; n < 3; ++n) parts[n] = parts[n] || share->weight[n] != 0;
+    }
+}
+
+/* Route pixels: V vectors of channels of one column of the map, for a row of bins; a single one has n channels. */
+template <int V, bool exact, class S, class A>
+CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* share, const Share<A, 3>* end, const A* row,
+                                  index bin, const S* column, index stride, index n, LaneSums<A> (&sums)[V]) {
+    typedef Lanes<A> L;
+    bool parts[3];
+    column_parts<exact>(share, end, parts);
+    typename L::Vector spread[3][V], combined[V];
+    CYROI_UNROLL for (int v = 0; v < V; ++v) {
+        spread[0][v] = spread[1][v] = spread[2][v] = combined[v] = L::set(0);
+    }
+    for (; share != end; ++share) {
+        const A* from = row + share->bin * bin;
+        typename L::Vector value[V];
+        CYROI_UNROLL for (int v = 0; v < V; ++v) {
+            value[v] = V > 1 ? L::load(from + v * L::count) : L::load_part(from, n);
+        }
+        CYROI_UNROLL for (int i = 0; i < 3; ++i) {
+            if (exact && share->weight[i] == 0) continue;
+            const typename L::Vector w = L::set(share->weight[i]);
+            CYROI_UNROLL for (int v = 0; v < V; ++v) spread[i][v] = L::fma(w, value[v], spread[i][v]);
+        }
+    }
+    for (index t = 0; t < y.count; ++t) {
+        const S* from = column + y.pixel[t] * stride;
+        const typename L::Vector w = L::set(y.weight[t]), lo = L::set(y.by_lo[t]), hi = L::set(y.by_hi[t]);
+        const bool weighs = !exact || y.weight[t] != 0;
+        const bool lo_moves = !exact || (parts[0] && y.by_lo[t] != 0),
+                   hi_moves = !exact || (parts[0] && y.by_hi[t] != 0);
+        CYROI_UNROLL for (int v = 0; v < V; ++v) {
+            const typename L::Vector value = V > 1 ? L::load(from + v * L::count) : L::load_part(from, n);
+            const typename L::Vector product = L::mul(value, spread[0][v]);
+            if (weighs) combined[v] = L::fma(w, value, combined[v]);
+            if (lo_moves) sums[v].at[0] = L::fma(lo, product, sums[v].at[0]);
+            if (hi_moves) sums[v].at[2] = L::fma(hi, product, sums[v].at[2]);
+        }
+    }
+    if (exact && !has_weight(y)) return;
+    CYROI_UNROLL for (int v = 0; v < V; ++v) {
+        if (parts[1]) sums[v].at[1] = L::fma(spread[1][v], combined[v], sums[v].at[1]);
+        if (parts[2]) sums[v].at[3] = L::fma(spread[2][v], combined[v], sums[v].at[3]);
+    }
+}
+
+/* V vectors of channels of a row of bins; row: its bins, map: row 0, column 0. */
+template <int V, bool exact, class S, class A>
+CYROI_KERNEL void contract_row(const SlopeList<A>& y, const Lines<A, 3>& x, const A* row, index bin, const S* map,
+                               const Strides& strides, index n, LaneSums<A>* into) {
+    LaneSums<A> sums[V];
+    CYROI_UNROLL for (int v = 0; v < V; ++v) sums[v] = into[v];
+    for (index j = 0; j < x.count; ++j) {
+        contract_column<V, exact>(y, x.share + x.begin(j), x.share + x.line[j].end, row, bin,
+                                  map + x.line[j].pixel * strides.x, strides.y, n, sums);
+    }
+    CYROI_UNROLL for (int v = 0; v < V; ++v) into[v] = sums[v];
+}
+
+/* Channels [c, c + count) of box k, the run's share of its taps; a LaneSums for each vector of channels. */
+template <bool exact, class S, class A>
+inline void contract_pixels(const GradientJob& g, const Run& run, index k, index c, index count, A* room,
+                            LaneSums<A>* sums) {
+    const Job& job = g.job;
+    const int V = kRegisters / 16;
+    const index lanes = Lanes<A>::count;
+    const SlopeBins<A> y = y_slopes<A>(g, k, run);
+    const Lines<A, 3> x = x_lines<A, 3>(g, k);
+    const S* map = map_of<S>(job, k, c);
+    for (index p = 0; p < job.bins_y; ++p) {
+        const SlopeList<A> taps = y.list(y.begin(p), y.begin(p + 1));
+        if (taps.count == 0) continue;
+        if (job.out.plain) {
+            const GradientBins<A> from = gradient_bins(job, k, k, c, lanes, p, 1, room);
+            fetch_bins(from.data + p * from.y, job.bins_x, from.x, count);
+        }
+        for (index i = 0; i < count;) {
+            const index n = smaller(lanes, count - i);
+            const GradientBins<A> from = gradient_bins(job, k, k, c + i, n, p, 1, room);
+            const A* row = from.data + p * from.y;
+            if (job.out.plain && i + V * lanes <= count) {
+                contract_row<V, exact>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);
+                i += V * lanes;
+            } else {
+                contract_row<1, exact>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);
+                i += lanes;
+            }
+        }
+    }
+}
+
+}  // namespace cyroi
+
+#endif

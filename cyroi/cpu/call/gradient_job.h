@@ -1,0 +1,79 @@
+/* What one call of a gradient hands to the kernels. The arrays of `Job` are those of the forward pass: `maps` are read
+ * or receive the gradient, `out` is the gradient of the result, which is read. */
+#ifndef CYROI_CPU_CALL_GRADIENT_JOB_H
+#define CYROI_CPU_CALL_GRADIENT_JOB_H
+
+#include "call/array.h"
+#include "call/job.h"
+#include "cyroi/turned.h"
+
+namespace cyroi {
+
+/* One vector of elements of the map's row, see windows.h. */
+struct Window {
+    index column;       /* element of the map's row, lane 0 */
+    index elements;     /* lanes that lie in the row: all, if the row is that long */
+    index start, end;   /* the elements that belong to it; other lanes are idle */
+    index first_line;   /* that reaches it */
+    index first;        /* element of the gradient's row, place 0 */
+    index table;        /* its first table element among those of the box */
+    int vectors, slots; /* of the gradient's row that places look into; places per lane */
+};
+
+/* One box, once its taps are turned. */
+struct Turned {
+    index y_lines, x_lines;
+    int first_row, last_row; /* of the map */
+    index windows, window;   /* how many, and the first of them among all */
+    index elements, table;   /* of its tables, and the first of them among all */
+    bool tabled;             /* windows and tables exist */
+};
+
+/* Boxes order[first] ... order[last - 1], of one image; or a piece of one box: taps [t0, t1) of its y axis. */
+struct Run {
+    index first, last;
+    index slot; /* of the sums of the first box, among all; those of the others follow */
+    index t0, t1;
+};
+
+struct GradientJob {
+    Job job;
+    index images, columns;          /* of the maps */
+    index batch;                    /* rows of bins at once, at most kBatch */
+    index blocks, bands;            /* of channels, of map rows: an image is cut into so many work items */
+    bool zero;                      /* the maps' gradient holds nothing yet */
+    const void* by_lo;              /* IN: taps, derivatives of their weights */
+    const void* by_hi;              /* IN */
+    Turned* turned;                 /* of each box */
+    Line* lines;                    /* room: as for taps, and in the same places */
+    void* shares;                   /* ... */
+    Window* windows;                /* of all boxes */
+    void* at;                       /* tables of all boxes: places */
+    void* table_weights;            /* ... and N weights each */
+    const index* order;             /* boxes by image, in the user's order within one */
+    const index* first;             /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
+    const Run* runs;                /* gradient to the boxes: cuts of the order */
+    index run_count, groups, parts; /* groups of channels; work items of a run */
+    double* sums;                   /* OUT: y1 x1 y2 x2 for each box, or piece of one, and group of channels */
+};
+
+template <class A, int N>
+inline Lines<A, N> y_lines(const GradientJob& g, index k) {
+    const index at = g.job.boxes[k].taps;
+    return Lines<A, N>{g.lines + at, static_cast<const Share<A, N>*>(g.shares) + at, g.turned[k].y_lines};
+}
+
+template <class A, int N>
+inline Lines<A, N> x_lines(const GradientJob& g, index k) {
+    const index at = g.job.boxes[k].taps_x;
+    return Lines<A, N>{g.lines + at, static_cast<const Share<A, N>*>(g.shares) + at, g.turned[k].x_lines};
+}
+
+/* The gradient's row p of a box and channel: elements of a bin and a channel each (bins alone on the route planes). */
+inline const char* gradient_row(const Job& job, index k, index c, index p) {
+    return job.out.data + (job.first_box + k) * job.out.n + c * job.out.c + p * job.out.y;
+}
+
+}  // namespace cyroi
+
+#endif

@@ -1,0 +1,98 @@
+/* What one call hands to the kernels: plain data, the same for every SIMD target. */
+#ifndef CYROI_CPU_CALL_JOB_H
+#define CYROI_CPU_CALL_JOB_H
+
+#include "call/sizes.h"
+#include "cyroi/plan.h"
+
+namespace cyroi {
+
+enum Route { PLANES = 0, FUSED = 1, PIXELS = 2 }; /* see executor.h */
+
+/* Strides of maps: images, channels, rows, columns. They may be negative. */
+struct Strides {
+    index n, c, y, x;
+};
+
+/* Where results are stored, and how. */
+struct Output {
+    char* data;       /* OUT: boxes, channels, bins_y, bins_x */
+    index n, c, y, x; /* bytes from a box, a channel, a row, a bin to the next */
+    int element;      /* see elements.h */
+    bool contiguous;  /* elements of a row follow each other */
+    bool plain;       /* ... and are of the type that is computed with */
+    bool streams;     /* ... and go past the caches, see executor.h */
+    bool direct;      /* ... from registers: cache lines begin at the same element of every row */
+    index lead;       /* ... which is this one */
+};
+
+/* A run of bins of one output row, see blocks.h. */
+struct Block {
+    index first, elements; /* elements of the output row: bin * row_channels + channel */
+    index column, columns; /* elements of the map row that its taps span */
+    index table;           /* its first table element among those of the box */
+    int vectors;           /* that its columns fill; or one of the kinds of blocks.h */
+    int slots;
+    int lanes; /* of a slot in its tables */
+};
+
+/* The blocks of one box. */
+struct Cut {
+    index blocks;
+    index elements; /* of its tables */
+    index table;    /* the first of them among all */
+    bool buffered;  /* a combined row goes to memory before its bins are formed (buffer.h) */
+};
+
+/* Everything that is the same for all work items of one call. */
+struct Job {
+    Strides maps; /* in elements */
+    Output out;
+    index channels;
+    index row_channels; /* that one row of the maps holds: 1, or all of them on the fused route */
+    index rows;         /* of a map */
+    index row_elements; /* of a row of the maps, from its first element to its last */
+    index bins_y, bins_x;
+    index planes; /* channels that share a pass over the boxes */
+    double fill;  /* value of a bin that has no sample inside */
+    int route;
+    int maps_element;         /* see elements.h */
+    index first_box;          /* of the chunk, in the output */
+    const void* map_data;     /* IN: images, channels, rows, columns */
+    const BoxPlan* boxes;     /* IN: of the chunk */
+    const int* ends;          /* IN: bins_y + bins_x of them per box */
+    const int* pixels;        /* IN: taps */
+    const void* weights;      /* IN: taps, of the type that is computed with, like all weights */
+    const Cut* cuts;          /* IN: of each box */
+    const Block* blocks;      /* IN: block_capacity() of them per box */
+    const void* at;           /* IN: tables of the blocks, places as wide as weights */
+    const void* slot_weights; /* IN: tables of the blocks */
+};
+
+template <class A>
+inline Bins<A> y_bins(const Job& job, index k) {
+    const BoxPlan& box = job.boxes[k];
+    const TapList<A> taps = {job.pixels + box.taps, static_cast<const A*>(job.weights) + box.taps, box.y_count};
+    return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x)};
+}
+
+template <class A>
+inline Bins<A> x_bins(const Job& job, index k) {
+    const BoxPlan& box = job.boxes[k];
+    const TapList<A> taps = {job.pixels + box.taps_x, static_cast<const A*>(job.weights) + box.taps_x, box.x_count};
+    return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x) + job.bins_y};
+}
+
+/* Room for the blocks of a box: each has the last element of a bin, or is followed by one that has. */
+inline index block_capacity(index bins_x) {
+    return 2 * bins_x + 1;
+}
+
+/* Room that the tables of a box may need, in slots. */
+inline index slot_capacity(index bins_x) {
+    return block_capacity(bins_x) * kSlots;
+}
+
+}  // namespace cyroi
+
+#endif

@@ -1,0 +1,38 @@
+/* The kernels of a SIMD target as the driver sees them: tables of functions, in a capsule of the target's module. */
+#ifndef CYROI_CPU_CALL_KERNELS_H
+#define CYROI_CPU_CALL_KERNELS_H
+
+#include "call/gradient_job.h"
+#include "call/schedule.h"
+
+namespace cyroi {
+
+/* For maps of one storage type. */
+struct Kernels {
+    int lanes;                                              /* of the type that is computed with */
+    Cut (*cut)(const Job&, index, Block*);                  /* cut_box */
+    void (*fill)(const Job&, index, void*, void*);          /* fill_box */
+    index (*scratch)(const Job&);                           /* scratch_size */
+    void (*run)(const Job&, const Schedule&, index, char*); /* run_item */
+};
+
+struct Target {
+    Kernels of[ELEMENT_COUNT];
+};
+
+struct GradientKernels {
+    int lanes;
+    void (*turn)(const GradientJob&, index);
+    void (*fill)(const GradientJob&, index);
+    index (*scratch)(const GradientJob&); /* bytes that a thread needs for ... */
+    void (*run)(const GradientJob&, index, char*);
+};
+
+struct GradientTarget {
+    GradientKernels to_maps[2]; /* computed in float, in double */
+    GradientKernels to_boxes[ELEMENT_COUNT];
+};
+
+}  // namespace cyroi
+
+#endif

@@ -1,0 +1,277 @@
+/* The routes planes and fused, by way of a row in memory that stays in L1.
+ *
+ * For each output row, all columns of a run of blocks ("segment") are combined once, in vectors, into a buffer,
+ * whatever the bins make of them. Then the bins are formed out of the buffer: blocks of bins by permutations of vectors
+ * loaded from it, dense bins as products of vectors with their weights. So no column is combined twice, and a bin may
+ * be of any width.
+ *
+ * Decisions
+ * a) kTogether rows are combined before their bins are formed. They share every table that is loaded, and what was just
+ *    written to the buffer has left the store queue when it is read back in other pieces than it was written.
+ * b) A dense bin wider than the buffer takes it in pieces of whole vectors; its partial sums, a lane each, go on.
+ * c) Up to kRun vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
+#ifndef CYROI_CPU_FORWARD_BUFFERED_ROWS_H
+#define CYROI_CPU_FORWARD_BUFFERED_ROWS_H
+
+#include "forward/dense.h"
+
+namespace cyroi {
+
+/* Elements on their way to the output, beginning as far from a cache line as they will there. */
+template <class T, index count>
+struct Stage {
+    alignas(64) T memory[count + 64 / sizeof(T)];
+
+    T* like(const char* to) { return memory + reinterpret_cast<size_t>(to) % 64 / sizeof(T); }
+};
+
+/* The memory that a thread works in. Stages come last: a call that has none allocates what lies before them. */
+template <class A>
+struct Scratch {
+    RowBuffer<A> rows[kTogether];
+    Stage<A, kStage> stage;
+    Stage<char, kStage * 8> converted;
+};
+
+/* Blocks [first, last) of a box, and the elements of the map row that they span. */
+struct Segment {
+    index first, last;
+    index column, columns;
+};
+
+template <int R, class S, class A>
+CYROI_KERNEL void combine_vectors(const S* map, index stride, const TapList<A>& y, index tail, A* to) {
+    typename Lanes<A>::Vector sum[1][R];
+    combine<R, 1>(Source<S>{map, stride, 0, tail}, y, sum);
+    CYROI_UNROLL for (int r = 0; r < R; ++r) Lanes<A>::store(to + r * Lanes<A>::count, sum[0][r]);
+}
+
+/* At most kRun vectors. */
+template <int R, class S, class A>
+inline void combine_some(const S* map, index stride, const TapList<A>& y, index vectors, index tail, A* to) {
+    if (R == 1 || vectors == R) return combine_vectors<R>(map, stride, y, tail, to);
+    combine_some<(R > 1 ? R - 1 : 1)>(map, stride, y, vectors, tail, to);
+}
+
+/* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in runs of about as many
+ * vectors. */
+template <class S, class A>
+inline void combine_row(const S* map, index stride, const TapList<A>& y, index n, A* to /* OUT */) {
+    const index lanes = Lanes<A>::count;
+    index vectors = vectors_of<A>(n);
+    for (index runs = (vectors + kRun - 1) / kRun; runs > 0; --runs) {
+        const index some = (vectors + runs - 1) / runs, columns = smaller(n, some * lanes);
+        combine_some<kRun>(map, stride, y, some, columns - (some - 1) * lanes, to);
+        map += columns, to += columns, n -= columns, vectors -= some;
+    }
+}
+
+/* Bins of a block out of G rows. rows[g]: column `block.column` of row g. */
+template <bool permutes>
+struct BufferedOf {
+    template <class B, int R, int G, class S, class A>
+    static void pick(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+        typedef Lanes<A> L;
+        typename L::Vector row[G][R];
+        typename B::Vector sum[G];
+        CYROI_UNROLL for (int g = 0; g < G; ++g) {
+            CYROI_UNROLL for (int r = 0; r < R; ++r) row[g][r] = L::load(rows[g] + r * L::count);
+        }
+        pick_bins<B, R, G>(tables_of<A>(part.job, part.k, block), block.slots, part.fill(), row, sum);
+        CYROI_UNROLL for (int g = 0; g < G; ++g) store_bins<B, A>(part, block, sum[g], out[g]);
+    }
+    template <class B, int G, class S, class A>
+    static void with(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+        switch (block.vectors) {
+            case 1: return pick<B, 1, G>(part, block, rows, out);
+            case 2: return pick<B, 2, G>(part, block, rows, out);
+            case 3: return pick<B, 3, G>(part, block, rows, out);
+            default: return pick<B, 4, G>(part, block, rows, out);
+        }
+    }
+    template <int G, class S, class A>
+    static void run(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+        typedef Lanes<A> L;
+        if (block.lanes == L::Few::count) return with<typename L::Few, G>(part, block, rows, out);
+        with<typename L::Bins, G>(part, block, rows, out);
+    }
+};
+
+/* Without permutations, bin by bin: each tap for all rows, whose sums do not wait for one another. */
+template <>
+struct BufferedOf<false> {
+    template <int G, class S, class A>
+    static void run(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+        const Job& job = part.job;
+        const index q0 = block.first / job.row_channels, q1 = q0 + block.elements / job.row_channels;
+        for (index q = q0; q < q1; ++q) {
+            const TapList<A> x = part.x[q];
+            for (index channel = 0; channel < job.row_channels; ++channel) {
+                A value[G];
+                CYROI_UNROLL for (int g = 0; g < G; ++g) value[g] = part.fill();
+                for (index s = 0; s < x.count; ++s) {
+                    const index at = x.pixel[s] * job.maps.x + channel - block.column;
+                    CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                        value[g] = s == 0 ? x.weight[s] * rows[g][at] : fma_one(x.weight[s], rows[g][at], value[g]);
+                    }
+                }
+                const index offset = q * part.out.x + channel * part.out.c;
+                CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                    if (part.out.plain) {
+                        *reinterpret_cast<A*>(out[g] + offset) = value[g];
+                    } else {
+                        store_value(part.out, value[g], out[g] + offset);
+                    }
+                }
+            }
+        }
+    }
+};
+
+/* All bins of a segment, for G combined rows. */
+template <int G, class S, class A>
+inline void segment_bins(const Part<S>& part, const Segment& segment, const RowBuffer<A>* buffers,
+                         char* const (&out)[G]) {
+    for (index b = segment.first; b < segment.last; ++b) {
+        const Block& block = blocks_of(part.job, part.k)[b];
+        const A* rows[G];
+        for (int g = 0; g < G; ++g) rows[g] = buffers[g].row + (block.column - segment.column);
+        if (block.vectors > 0) {
+            BufferedOf<Lanes<A>::permutes>::template run<G>(part, block, rows, out);
+        } else if (block.vectors == kDense) {
+            if (part.job.maps.x == 1) {
+                dense_bins<G>(part, block, rows, out);
+            } else {
+                for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
+            }
+        } else {
+            for (int g = 0; g < G; ++g) fill_elements(part, block.first, block.first + block.elements, out[g]);
+        }
+    }
+}
+
+template <class S>
+inline void run_segment(const Part<S>& part, const Segment& segment) {
+    typedef typename Arithmetic<S>::Type A;
+    const Job& job = part.job;
+    const Block* blocks = blocks_of(job, part.k);
+    const index first = blocks[segment.first].first;
+    const index last = blocks[segment.last - 1].first + blocks[segment.last - 1].elements;
+    const int G = kTogether;
+    RowBuffer<A>* const buffers = part.scratch->rows;
+    char* out[G];
+    int pending = 0;
+    for (index p = part.p0; p < part.p1; ++p) {
+        const TapList<A> y = part.y[p];
+        for (index c = 0; c < part.channels; c += job.row_channels) {
+            out[pending] = part.row(c, p);
+            if (y.count == 0) {
+                fill_elements(part, first, last, out[pending]);
+                continue;
+            }
+            const S* map = part.map + c * job.maps.c + segment.column;
+            combine_row(map, job.maps.y, y, segment.columns, buffers[pending].row);
+            if (++pending == G) {
+                segment_bins<G>(part, segment, buffers, out);
+                pending = 0;
+            }
+        }
+    }
+    for (int g = 0; g < pending; ++g) {
+        char* const one[1] = {out[g]};
+        segment_bins<1>(part, segment, buffers + g, one);
+    }
+}
+
+/* A dense bin that is wider than the buffer: a block of this kind has no other bin. */
+template <class S>
+inline void long_bin(const Part<S>& part, const Block& block) {
+    typedef typename Arithmetic<S>::Type A;
+    typedef Lanes<A> L;
+    const Job& job = part.job;
+    const index q = block.first / job.row_channels, pieces = RowBuffer<A>::room;
+    const TapList<A> x = part.x[q];
+    A* const row = part.scratch->rows[0].row;
+    for (index p = part.p0; p < part.p1; ++p) {
+        const TapList<A> y = part.y[p];
+        for (index c = 0; c < part.channels; ++c) {
+            const S* map = part.map + c * job.maps.c + block.column;
+            A value = part.fill();
+            if (y.count > 0 && job.maps.x == 1) {
+                typename L::Vector partial = L::set(0);
+                for (index j = 0; j < x.count; j += pieces) {
+                    const index n = smaller(pieces, x.count - j);
+                    combine_row(map + j, job.maps.y, y, n, row);
+                    add_products(row, x.weight + j, n, partial);
+                }
+                value = L::sum(partial);
+            } else if (y.count > 0) {
+                value = scattered_element(map - block.column, job.maps.y, job.maps.x, y, x);
+            }
+            store_value(part.out, value, part.row(c, p) + q * part.out.x);
+        }
+    }
+}
+
+/* Adds `block` to the segment if the buffer then still holds all of its columns. */
+template <class A>
+inline bool join_segment(const Block& block, Segment& segment) {
+    if (block.columns > 0) {
+        const bool empty = segment.columns == 0;
+        const index low = empty ? block.column : smaller(segment.column, block.column);
+        const index end = block.column + block.columns;
+        const index high = empty ? end : larger(segment.column + segment.columns, end);
+        if (high - low > RowBuffer<A>::room) return false;
+        segment.column = low;
+        segment.columns = high - low;
+    }
+    ++segment.last;
+    return true;
+}
+
+/* The segment from where loads do not cross cache lines; with whole vectors of columns, where loading a part of one is
+ * slow and the row is long enough. */
+template <class A>
+inline Segment aligned(const Job& job, Segment segment) {
+    const index end = segment.column + segment.columns;
+    segment.column = aligned_column<A>(job, segment.column);
+    segment.columns = end - segment.column;
+    const index columns = vectors_of<A>(segment.columns) * Lanes<A>::count;
+    if (!Lanes<A>::whole || columns > job.row_elements) return segment;
+    segment.columns = columns;
+    segment.column = smaller(segment.column, job.row_elements - columns);
+    return segment;
+}
+
+inline bool fits_segment(const Block& block) {
+    return block.vectors != kScattered && block.vectors != kLong;
+}
+
+/* All blocks of a buffered box but the scattered ones. */
+template <class S>
+inline void buffered_blocks(const Part<S>& part) {
+    typedef typename Arithmetic<S>::Type A;
+    const Block* blocks = blocks_of(part.job, part.k);
+    const index count = part.job.cuts[part.k].blocks;
+    for (index b = 0; b < count;) {
+        if (!fits_segment(blocks[b])) {
+            if (blocks[b].vectors == kLong) long_bin(part, blocks[b]);
+            ++b;
+            continue;
+        }
+        Segment segment = {b, b + 1, blocks[b].column, blocks[b].columns}; /* no block is wider than the buffer */
+        while (segment.last < count && fits_segment(blocks[segment.last]) &&
+               join_segment<A>(blocks[segment.last], segment)) {
+        }
+        if (segment.columns > 0) {
+            run_segment(part, aligned<A>(part.job, segment));
+        } else {
+            for (index i = b; i < segment.last; ++i) empty_block(part, blocks[i]);
+        }
+        b = segment.last;
+    }
+}
+
+}  // namespace cyroi
+
+#endif
