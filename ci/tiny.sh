@@ -9,7 +9,7 @@ cp -r setup.py pyproject.toml README.md LICENSE cyroi docs tests "$root"
 cd "$root"
 find . -name "*.so" -delete
 CYROI_TINY=1 python setup.py --quiet build_ext --inplace
-python -c "from cyroi.cpu import _core; assert _core.SIZES['kTile'][0] < 16, 'this is not the tiny build'"
+python -c "from cyroi.cpu import _separable; assert _separable.SIZES['kTile'][0] < 16, 'this is not the tiny build'"
 laws=(reference invariance storage streams gradients sizes c_api)
 files=("${laws[@]/#/tests/test_}")
 files=("${files[@]/%/.py}")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _layout
-from .cpu import _core, _targets
+from .cpu import _separable, _targets
 
 if TYPE_CHECKING:
     from ._typing import Array, Indices
 
-assert _targets.target  # importing it gave _core its kernels
+assert _targets.target  # importing it gave _separable its kernels
 
 MODES = ("avg",)  # of roi_align
-METHODS = {"bilinear": _core.CROP_BILINEAR, "nearest": _core.CROP_NEAREST}  # of crop_and_resize
+METHODS = {"bilinear": _separable.CROP_BILINEAR, "nearest": _separable.CROP_NEAREST}  # of crop_and_resize
 
 
 def apply(
@@ -43,9 +43,9 @@ def apply(
         written = _layout.writable(result)
         planar = _layout.readable(maps, layout)
         target = written.transpose(_layout.AXES[layout])
-        _core.execute(
-            bits(planar), coordinates, images, bits(target), _core.ELEMENTS[planar.dtype.name],
-            _core.ELEMENTS[target.dtype.name], convention, spatial_scale, sampling_ratio, aligned, fill, num_threads,
+        _separable.execute(
+            bits(planar), coordinates, images, bits(target), _separable.ELEMENTS[planar.dtype.name],
+            _separable.ELEMENTS[target.dtype.name], convention, spatial_scale, sampling_ratio, aligned, fill, num_threads,
         )  # fmt: skip
     except MemoryError as error:
         raise MemoryError(f"{size_name} and the arrays need memory to work in that cannot be had: {error}") from None

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _layout, _rois, _validate
 from ._engine import bits
-from .cpu import _core, _gradients
+from .cpu import _separable
 
 if TYPE_CHECKING:
     from ._typing import Array, Indices
@@ -227,7 +227,7 @@ def _to_boxes(call: Call, boxes: Boxes, results: list[Array]) -> None:
     values = call.maps.values
     try:
         sums = np.zeros((len(call.images), 4))  # to y1 x1 y2 x2 of each box
-        if call.grad.size and values is not None and values.size and call.convention != _core.CROP_NEAREST:
+        if call.grad.size and values is not None and values.size and call.convention != _separable.CROP_NEAREST:
             _execute(call, _layout.readable(_layout.as_batch(values, call.layout), call.layout), sums)
         sums = sums[:, boxes.order]
         if boxes.shapes and boxes.shapes[0][1] > 4:
@@ -243,17 +243,17 @@ def _store(sources: list[Array], targets: list[Array]) -> None:
 
     Not as NumPy converts: that takes memory between one array and the next, and heeds the user's np.errstate.
     """
-    elements = [_core.ELEMENTS[target.dtype.name] for target in targets]
+    elements = [_separable.ELEMENTS[target.dtype.name] for target in targets]
     swapped = [not target.dtype.isnative for target in targets]
-    _gradients.store([bits(source) for source in sources], [bits(target) for target in targets], elements, swapped)
+    _separable.store([bits(source) for source in sources], [bits(target) for target in targets], elements, swapped)
 
 
 def _execute(call: Call, planar: Array, to_boxes: Array | None) -> None:
     grad = call.grad.transpose(_layout.AXES[call.layout])
     if not _layout.addressable(grad):
         grad = np.array(grad, order="K", copy=True)
-    _gradients.execute(
-        bits(planar), bits(grad), call.coordinates, call.images, to_boxes, _core.ELEMENTS[planar.dtype.name],
-        _core.ELEMENTS[grad.dtype.name], call.convention, call.spatial_scale, call.sampling_ratio, call.aligned,
+    _separable.differentiate(
+        bits(planar), bits(grad), call.coordinates, call.images, to_boxes, _separable.ELEMENTS[planar.dtype.name],
+        _separable.ELEMENTS[grad.dtype.name], call.convention, call.spatial_scale, call.sampling_ratio, call.aligned,
         call.num_threads,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import _engine, _layout, _rois, _threads, _validate
-from .cpu import _core, _quick
+from .cpu import _quick, _separable
 
 if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
@@ -137,7 +137,7 @@ def roi_align(
     inputs = {"input": [input, maps], "boxes": several, "batch_indices": [batch_indices]}
     result = _layout.result("output_size", shape, _validate.result_dtype(maps.dtype), out, inputs)
     _engine.apply(
-        _core.ROI_ALIGN, "output_size", maps, coordinates, indices, result, layout, threads,
+        _separable.ROI_ALIGN, "output_size", maps, coordinates, indices, result, layout, threads,
         spatial_scale=scale, sampling_ratio=ratio, aligned=half_pixel,
     )  # fmt: skip
     return result if out is None else out

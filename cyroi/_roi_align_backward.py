@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _engine, _gradients, _layout, _rois, _threads, _validate
-from .cpu import _core
+from .cpu import _separable
 
 if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
@@ -142,7 +142,7 @@ def roi_align_backward(
         "batch_indices": [batch_indices],
     }
     call = _gradients.Call(
-        _core.ROI_ALIGN, layout, crops, maps, coordinates, indices, threads,
+        _separable.ROI_ALIGN, layout, crops, maps, coordinates, indices, threads,
         spatial_scale=scale, sampling_ratio=ratio, aligned=half_pixel,
     )  # fmt: skip
     return _gradients.differentiate(call, "input", containers, wrt, names, out, inputs)

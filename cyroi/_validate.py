@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cpu import _core
+from .cpu import _separable
 
 if TYPE_CHECKING:
     from ._typing import Array, Indices
@@ -62,8 +62,8 @@ def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
 
 def stored(name: str, dtype: np.dtype[Any]) -> None:
     """Whether maps and results may be stored in this dtype, in any byte order."""
-    if dtype.name not in _core.ELEMENTS:
-        raise TypeError(f"{name} must have dtype {', '.join(_core.ELEMENTS)}; got {dtype}")
+    if dtype.name not in _separable.ELEMENTS:
+        raise TypeError(f"{name} must have dtype {', '.join(_separable.ELEMENTS)}; got {dtype}")
 
 
 def result_dtype(maps_dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from operators import LAYOUTS, Call
 
-from cyroi.cpu import _core
+from cyroi.cpu import _separable
 
-LANES = sorted(set(_core.lanes().values()))
+LANES = sorted(set(_separable.lanes().values()))
 
 
 def bounded(bound: str) -> set[int]:
     """The sizes that bound this."""
-    return {value for value, what in _core.SIZES.values() if what == bound}
+    return {value for value, what in _separable.SIZES.values() if what == bound}
 
 
 def around(*sizes: int) -> list[int]:
@@ -38,7 +38,7 @@ def columns() -> list[int]:
 
 
 def bins_x() -> list[int]:
-    blocks = {_core.SIZES["kManyBlocks"][0] * lanes for lanes in LANES}
+    blocks = {_separable.SIZES["kManyBlocks"][0] * lanes for lanes in LANES}
     return around(*bounded("bins_x"), *bounded("bins"), *vectors(), *blocks)
 
 

@@ -12,7 +12,7 @@ import pytest
 from laws import assert_same_bits, stored
 
 import cyroi
-from cyroi.cpu import _core
+from cyroi.cpu import _separable
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 
@@ -72,7 +72,7 @@ def fill(out, value):
     out[...] = np.nan if out.dtype.kind in "fV" and value is None else 77 if value is None else value
 
 
-@pytest.mark.parametrize("dtype", _core.ELEMENTS)
+@pytest.mark.parametrize("dtype", _separable.ELEMENTS)
 def test_a_result_in_any_state(operator, state, dtype):
     for call, _ in calls(operator):
         expected = operator.function(**call)

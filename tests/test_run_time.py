@@ -285,7 +285,7 @@ FORBIDDEN = re.compile(
 )
 
 
-@pytest.mark.parametrize("module", ["_core", "_gradients"])
+@pytest.mark.parametrize("module", ["_driver", "_separable"])
 def test_nothing_allocates_raises_or_takes_the_gil_inside_a_parallel_region(tmp_path, module):
     generated = tmp_path / f"{module}.cpp"
     source = ROOT / "cyroi" / "cpu" / f"{module}.pyx"

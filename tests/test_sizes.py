@@ -15,16 +15,16 @@ from operators import BY_NAME, LAYOUTS
 from test_gradients import assert_gradients_match
 
 import cyroi
-from cyroi.cpu import _core
+from cyroi.cpu import _separable
 
 DTYPES = [np.float32, np.float64]
 
 
 def test_every_bound_of_a_size_has_calls():
-    bounds = {bound for _, bound in _core.SIZES.values()}
+    bounds = {bound for _, bound in _separable.SIZES.values()}
     assert bounds <= {*sizes.CALLS, "boxes", "none"}
     assert all(numbers for numbers, _ in sizes.CALLS.values())
-    assert len(_core.SIZES) > 30
+    assert len(_separable.SIZES) > 30
 
 
 def calls(bound, dtype, layout):
@@ -90,8 +90,8 @@ def test_gradients_of_another_type_have_the_same_bits(bound, layout):
 
 def boxes_of_chunks():
     """Numbers of boxes of one bin and two samples: a chunk full of each of what all of them need."""
-    size = {name: value for name, (value, bound) in _core.SIZES.items() if bound == "boxes"}
-    slots, taps, samples = 3 * _core.SIZES["kSlots"][0], 8, 4
+    size = {name: value for name, (value, bound) in _separable.SIZES.items() if bound == "boxes"}
+    slots, taps, samples = 3 * _separable.SIZES["kSlots"][0], 8, 4
     full = [size["kChunkSlots"] // slots, size["kChunkTaps"] // taps, size["kChunkSamples"] // samples]
     full += [size["kGradientTaps"] // taps, size["kChunkSums"], size["kTables"] // 64]
     return [n for n in sizes.around(*full) if n < 40_000]

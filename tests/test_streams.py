@@ -10,13 +10,13 @@ import pytest
 from laws import assert_same_bits
 from operators import LAYOUTS
 
-from cyroi.cpu import _core, _targets
+from cyroi.cpu import _separable, _targets
 
 
 @pytest.fixture
 def caches():
-    yield _core.use_caches
-    _core.use_caches(_targets.cache(2), _targets.cache(3))
+    yield _separable.use_caches
+    _separable.use_caches(_targets.cache(2), _targets.cache(3))
 
 
 def both_ways(operator, call, caches, out=None):

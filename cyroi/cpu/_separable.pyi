@@ -23,6 +23,23 @@ def execute(
     fill: float,
     num_threads: int,
 ) -> None: ...
+def differentiate(
+    maps: NDArray[Any],
+    grad: NDArray[Any],
+    boxes: NDArray[Any],
+    images: NDArray[np.intp],
+    to_boxes: NDArray[np.float64] | None,
+    maps_element: int,
+    grad_element: int,
+    convention: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+    num_threads: int,
+) -> None: ...
+def store(
+    sources: list[NDArray[Any]], targets: list[NDArray[Any]], elements: list[int], swapped: list[bool]
+) -> None: ...
 def use_target(capsule: object) -> None: ...
 def use_caches(own: int, result: int) -> None: ...
 def lanes() -> dict[str, int]: ...
