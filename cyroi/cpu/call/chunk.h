@@ -25,12 +25,15 @@ struct Chunk {
     char* scratch;  /* what threads work in, a piece for each */
     index scratch_size;
 
-    void lay_out(Parts& parts, const Need& need, const Tile& tile, size_t weight_size, int threads) {
+    void lay_out(Parts& parts, const Need& need, const Tile& tile, size_t weight_size) {
         parts.take(boxes, need.boxes);
         parts.take(order, need.boxes);
         parts.take(ends, need.boxes * (tile.bins_y + tile.bins_x));
         parts.take(pixels, need.taps);
         parts.take(weights, need.taps, weight_size);
+    }
+    /* Last, behind everything else. */
+    void lay_out_scratch(Parts& parts, int threads) {
         parts.take(scratch, threads, static_cast<size_t>(scratch_size));
     }
 };

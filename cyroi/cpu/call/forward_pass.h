@@ -33,13 +33,14 @@ class Forward final : public Pass {
         const index slots = cut * slot_capacity(bins_x) * kernels->lanes;
         Parts parts(base);
         job.scratch_size = kernels->scratch(job);
-        job.lay_out(parts, need, largest.tile, sizeof(A), threads);
+        job.lay_out(parts, need, largest.tile, sizeof(A));
         parts.take(job.groups, n);
         parts.take(job.spans, span_capacity(n, largest.tile.bins_y));
         parts.take(job.cuts, cut);
         parts.take(job.blocks, cut * block_capacity(bins_x));
         parts.take(job.at, slots, sizeof(A));
         parts.take(job.slot_weights, slots, sizeof(A));
+        job.lay_out_scratch(parts, threads);
         return parts.used();
     }
 

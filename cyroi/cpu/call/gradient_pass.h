@@ -44,7 +44,7 @@ class Gradient final : public Pass {
         job.window_room = smaller(windows, job.table_room / kernels->lanes);
         Parts parts(base);
         job.job.scratch_size = kernels->scratch(job);
-        job.job.lay_out(parts, need, largest.tile, sizeof(A), threads);
+        job.job.lay_out(parts, need, largest.tile, sizeof(A));
         job.order = job.job.order;
         parts.take(job.first, job.images + 1);
         parts.take(job.turned, n);
@@ -57,6 +57,7 @@ class Gradient final : public Pass {
         parts.take(job.table_weights, job.table_room, numbers * sizeof(A));
         parts.take(job.runs, need.pieces);
         parts.take(job.sums, kBoxSides * need.pieces * job.groups);
+        job.job.lay_out_scratch(parts, threads);
         return parts.used();
     }
 
