@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import cyroi
 from cyroi.cpu import _host, _separable, _targets
 
-import sizes  # isort: skip
-from laws import TOLERANCE, stored  # isort: skip
-from operators import LAYOUTS, OPERATORS, Call, Operator  # isort: skip
+from support import sizes  # isort: skip
+from support.laws import TOLERANCE, stored  # isort: skip
+from support.operators import LAYOUTS, OPERATORS, Call, Operator  # isort: skip
 
 FLOATS = [np.float32, np.float64, np.float16, bfloat16]
 STORED = [*FLOATS, np.uint8, np.int8, np.uint16, np.int16]
