@@ -1,4 +1,4 @@
-"""Law: `cyroi.roi_align[float]` and its kin of `cimport cyroi` give, for typed memoryviews, the bits of Python or a code.
+"""Law: `cyroi.roi_align[float]` and its kin of `cimport cyroi` give, for typed memoryviews, Python's bits or a code.
 
 They are compiled into the user's module, which checks bounds unless it says otherwise.
 """

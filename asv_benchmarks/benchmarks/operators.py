@@ -24,8 +24,8 @@ except ImportError:
 
 IMPLEMENTATIONS = {"cyroi": cyroi, "classic": classic, "reference": oracle}
 
-# One call of the reference takes 30 s on W1a and 15 minutes on W8 (at most 8 s elsewhere), one of the classic kernel 4 s
-# on W1a and a minute or two on W8.
+# One call of the reference takes 30 s on W1a and 15 minutes on W8 (at most 8 s elsewhere), one of the classic kernel
+# 4 s on W1a and about a minute on W8.
 TOO_SLOW = (("W1a", "reference"), ("W8", "reference"), ("W8", "classic"))
 # Boxes whose result is compared with the oracle; a box of W8 costs the oracle a second.
 COMPARED_BOXES = {"W8": 2}

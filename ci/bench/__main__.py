@@ -125,9 +125,10 @@ def legend(modules: dict[str, ModuleType]) -> str:
     general = (
         "cyroi is timed with `out=`; `fresh result` is cyroi without it. `floor` reads every row that a box touches"
         " once per box and channel and writes the result once; `x floor` is cyroi in floors; `once` reads every byte of"
-        " the maps once and writes the result once, whatever the boxes. `classic` is cyroi.reference.classic, the"
-        " loop over samples that everybody writes. The NumPy reference computes in float64 on one thread. Peers write into memory that exists already unless said otherwise, and have their maps in their own"
-        " layout beforehand. Results agree with cyroi's to"
+        " the maps once and writes the result once, whatever the boxes. `classic` is cyroi.reference.classic, the loop"
+        " over samples that everybody writes. The NumPy reference computes in float64 on one thread. Peers write into"
+        " memory that exists already unless said otherwise, and have their maps in their own layout beforehand. Results"
+        " agree with cyroi's to"
         f" {TOLERANCE:g} of the largest map value unless said otherwise."
     )
     notes = [f"* {title} {module.NOTE}" for title, module in modules.items() if hasattr(module, "NOTE")]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["crop_and_resize", "roi_align"]
 
+_SMALL = 16_384  # values of a result, up to which a team of threads costs more than it wins
+
 
 def roi_align(
     input: ArrayLike,
@@ -74,6 +76,7 @@ def roi_align(
     inputs = {"input": [input, maps], "boxes": several, "batch_indices": [batch_indices]}
     result, written = _result("output_size", shape, maps.dtype, out, inputs)
     planar, target = maps.transpose(_layout.AXES[layout]), written.transpose(_layout.AXES[layout])
+    threads = threads if result.size > _SMALL else 1
     _classic.roi_align(planar, coordinates, indices, target, scale, ratio, half_pixel, threads)
     return _finished(result, written, out)
 
@@ -128,10 +131,11 @@ def crop_and_resize(
     shape = _layout.layout_shape((len(coordinates), channels, height, width), layout)
     if array.ndim == 2:
         shape = (len(coordinates), height, width)
-    inputs = {"image": [image, maps], "boxes": [boxes], "box_indices": [box_indices]}
+    inputs: dict[str, list[object]] = {"image": [image, maps], "boxes": [boxes], "box_indices": [box_indices]}
     result, written = _result("crop_size", shape, maps.dtype, out, inputs)
     batch = written if array.ndim > 2 else np.expand_dims(written, layout.index("C"))
     planar, target = maps.transpose(_layout.AXES[layout]), batch.transpose(_layout.AXES[layout])
+    threads = threads if result.size > _SMALL else 1
     _classic.crop_and_resize(planar, coordinates, indices, target, method == "nearest", fill, threads)
     return _finished(result, written, out)
 
