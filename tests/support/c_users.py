@@ -14,7 +14,7 @@ import pytest
 
 import cyroi
 
-EXAMPLE = Path(__file__).parent / "c_api"
+EXAMPLE = Path(__file__).parents[1] / "c_api"
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
 
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
-from laws import assert_matches, assert_same_bits
-from operators import BY_NAME, LAYOUTS, containers
-from random_calls import DTYPES, crop_and_resize_calls, roi_align_calls, variants
-from written import twice
 
 import cyroi
 from cyroi.reference import classic, oracle
+from support.laws import assert_matches, assert_same_bits
+from support.operators import BY_NAME, LAYOUTS, containers
+from support.random_calls import DTYPES, crop_and_resize_calls, roi_align_calls, variants
+from support.written import twice
 
-sys.path.append(str(Path(__file__).parents[1] / "asv_benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "asv_benchmarks"))
 from benchmarks.workloads import WORKLOADS, subset
 
 CLASSIC = {name: twice(getattr(classic, name)) for name in classic.__all__}
@@ -217,5 +217,5 @@ print(os.waitpid(pid, 0)[1])
 
 
 def test_the_file_to_read_is_short():
-    source = Path(__file__).parents[1] / "cyroi" / "cpu" / "_classic.pyx"
+    source = Path(__file__).parents[2] / "cyroi" / "cpu" / "_classic.pyx"
     assert len(source.read_text().splitlines()) <= 150

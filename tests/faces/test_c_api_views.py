@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from c_face import (
+
+import cyroi
+from support.c_face import (
     BAD_ARGUMENT,
     BAD_BOX,
     BAD_INDEX,
@@ -20,9 +22,7 @@ from c_face import (
     OVERLAP,
     case,
 )  # fmt: skip
-from operators import BY_NAME
-
-import cyroi
+from support.operators import BY_NAME
 
 # What the functions with pointers take and those with views do not, because views say it.
 SAID_BY_VIEWS = {"shape", "strides", "count", "height", "width", "out_strides"}
