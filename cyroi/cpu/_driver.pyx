@@ -24,7 +24,7 @@ from libc.stdlib cimport free, malloc
 from ._host cimport team
 from ._kernels cimport (
     BAD_STRIDES, INTERRUPTED, NO_MEMORY, OK, PLAN, PREPARE, RUN, BoxPlan, Need, Pass, Phase, Status, index, kThreadCost,
-    teams_pay,
+    patience, teams_pay,
 )
 
 cdef index BOXES_TOGETHER = 16  # that a thread takes at once; a few microseconds each
@@ -32,6 +32,11 @@ cdef index BOXES_TOGETHER = 16  # that a thread takes at once; a few microsecond
 cdef extern from "Python.h":
     # Not Cython's declaration, whose exception a function without exceptions would drop.
     int check_signals "PyErr_CheckSignals"()
+
+
+def use_patience(double times):
+    """Sets how many times as long as a team lost calls do without one; 0: they never do."""
+    (&patience())[0] = times
 
 
 cdef bint interrupted() noexcept with gil:

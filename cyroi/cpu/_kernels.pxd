@@ -84,6 +84,7 @@ cdef extern from "call/pass.h" namespace "cyroi" nogil:
         void begin()
         void judge()
     bint teams_pay()
+    double& patience()
     cdef cppclass Pass:
         Boxes boxes
         Operator op, largest

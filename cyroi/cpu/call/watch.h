@@ -23,7 +23,6 @@
 namespace cyroi {
 
 static const double kLookSeconds = 0.015;
-static const double kPatience = 8;          /* 1 / 8 of the time is lost to teams that do not pay, at most */
 static const double kLeastLoss = 0.001;     /* seconds; less may be the waking of threads */
 static const double kLongestPatience = 1.0; /* seconds */
 
@@ -40,6 +39,12 @@ inline double processor_seconds() {
     }
 #endif
     return seconds();
+}
+
+/* So many times as long as was lost; 0: teams are tried always. */
+inline double& patience() {
+    static double times = 8; /* so at most 1 / 8 of the time is lost to teams that do not pay */
+    return times;
 }
 
 /* Until when calls of this process do without teams. */
@@ -78,9 +83,9 @@ class Watch {
     void add(double spent) { worked_.fetch_add(static_cast<long long>(1e9 * spent), std::memory_order_relaxed); }
     void judge() {
         const double now = seconds(), worked = 1e-9 * static_cast<double>(worked_.load(std::memory_order_relaxed));
-        const double lost = now - began_ - worked, patience = kPatience * lost;
+        const double lost = now - began_ - worked, alone = patience() * lost;
         if (lost < kLeastLoss || lost < worked / 2) return;
-        alone_until().store(now + (patience < kLongestPatience ? patience : kLongestPatience));
+        alone_until().store(now + (alone < kLongestPatience ? alone : kLongestPatience));
     }
 
   private:
