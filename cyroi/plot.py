@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _grids, _validate
+from . import _grids
+from .arguments import validate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +86,7 @@ def show_rois(
     >>> ax = show_rois(feature_map, boxes, 7, spatial_scale=1 / 16, aligned=True, ax=Figure().subplots())
     """
     pixels = _pixels("image", image)
-    bins = (1, 1) if output_size is None else _validate.output_size("output_size", output_size)
+    bins = (1, 1) if output_size is None else validate.output_size("output_size", output_size)
     convention = _grids.convention(operator, spatial_scale, -1, aligned)
     grids = [_grids.grid(box, bins, pixels, convention) for box in _grids.corners("boxes", boxes, operator, pixels)]
     ax = _axes(ax)
@@ -151,9 +152,9 @@ def show_sampling_points(
     >>> ax = show_sampling_points(image, [0.1, 0.0, 0.9, 0.9], (3, 2), operator="crop_and_resize", ax=right)
     """
     pixels = _pixels("image", image)
-    bins = _validate.output_size("output_size", output_size)
+    bins = validate.output_size("output_size", output_size)
     convention = _grids.convention(operator, spatial_scale, sampling_ratio, aligned)
-    corners = _validate.as_array("box", box)
+    corners = validate.as_array("box", box)
     if corners.shape != (4,):
         raise ValueError(f"box must have shape (4,); got {corners.shape}")
     y, x = _grids.grid(_grids.corners("box", corners[np.newaxis], operator, pixels)[0], bins, pixels, convention)
@@ -204,7 +205,7 @@ def show_aligned(
     """
     pixels = _pixels("crop", crop)
     small = pixels.ndim == 2 and max(pixels.shape) <= MAX_ANNOTATED_SIDE
-    write = small if annot is None else _validate.boolean("annot", annot)
+    write = small if annot is None else validate.boolean("annot", annot)
     if write and pixels.ndim != 2:
         raise ValueError(f"annot must be False for RGB; got a crop of shape {pixels.shape}")
     format(0.0, fmt)  # raises where the format is bad, before anything is drawn
@@ -216,7 +217,7 @@ def show_aligned(
 
 
 def _pixels(name: str, value: ArrayLike) -> Array:
-    array = _validate.as_array(name, value)
+    array = validate.as_array(name, value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must have a real dtype; got {array.dtype}")
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:

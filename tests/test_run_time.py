@@ -17,7 +17,7 @@ from operators import BY_NAME
 from written import plain
 
 import cyroi
-from cyroi import _threads
+from cyroi.arguments import threads
 
 ROOT = Path(__file__).parents[1]
 LINUX = sys.platform.startswith("linux")
@@ -87,7 +87,7 @@ def test_the_gil_is_released_during_a_call():
 )
 def test_the_default_follows_the_environment(environment, expected):
     out = run("import cyroi; print(cyroi.show_config()['num_threads'])", **environment)
-    assert int(out) == min(expected, _threads.most())
+    assert int(out) == min(expected, threads.most())
 
 
 def test_threadpoolctl_sees_and_limits_the_threads():
@@ -135,8 +135,8 @@ def test_cgroup_quota(tmp_path, cgroup, files, quota):
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text + "\n")
-    assert _threads.cpu_quota(proc, root) == quota
-    assert _threads.cpu_quota(tmp_path / "missing", root) == math.inf
+    assert threads.cpu_quota(proc, root) == quota
+    assert threads.cpu_quota(tmp_path / "missing", root) == math.inf
 
 
 @pytest.mark.skipif(not LINUX, reason="counts threads in /proc")
@@ -145,7 +145,7 @@ def test_small_calls_stay_on_the_calling_thread_and_large_ones_do_not():
     code += "large_call(num_threads=2); print(os_threads())"
     small, large = map(int, run(code, OPENBLAS_NUM_THREADS="1").split())
     assert small == 1
-    assert large == min(2, _threads.most())
+    assert large == min(2, threads.most())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import pytest
 from test_run_time import LARGE, LINUX, run
 
-from cyroi import _threads
+from cyroi.arguments import threads
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="the limits and /proc are Linux'"),
-    pytest.mark.skipif(_threads.most() < 2, reason="one thread is all that a call may use here"),
+    pytest.mark.skipif(threads.most() < 2, reason="one thread is all that a call may use here"),
 ]
 
 SETUP = """

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _rois
+from ..arguments.boxes import BOX_VALUES, crop_boxes
+from ..arguments.validate import wrt_names
 from . import _gradients
-from ._crop_and_resize import as_planes, axis_samples, image_of_each_box
+from ._crop_and_resize import as_planes, axis_samples
 
 
 def crop_and_resize_backward(
@@ -107,14 +108,13 @@ def crop_and_resize_backward(
     >>> gradients[1]
     array([[5. , 0.5, 5. , 0.5]])
     """
-    names = _gradients.asked(wrt, ("image", "boxes"))
+    names = wrt_names(wrt, ("image", "boxes"))
     given = np.asarray(grad_output)
     pixels = _gradients.maps_or_stand_in("image", image, given.dtype, names)
     maps = as_planes(pixels, layout)
-    corners = _rois.corners(boxes, maps.dtype)
-    images = image_of_each_box(box_indices, len(corners), len(maps), single=pixels.ndim < 4)
+    corners, images, _ = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
     gradient = _gradients.as_crops(given, layout, len(corners), maps.shape[1], channel_axis=pixels.ndim > 2)
-    to_image, to_boxes = np.zeros(pixels.shape), np.zeros((len(corners), 4))
+    to_image, to_boxes = np.zeros(pixels.shape), np.zeros((len(corners), BOX_VALUES))
     to_planes = as_planes(to_image, layout)  # a view
     for k, (i, (y1, x1, y2, x2)) in enumerate(zip(images, corners, strict=True)):
         y = samples(y1, y2, gradient.shape[2], maps.shape[2], method)

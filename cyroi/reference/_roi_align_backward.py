@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _layout, _rois
+from ..arguments.boxes import BOX_VALUES, roi_boxes
+from ..arguments.layout import AXES
+from ..arguments.validate import wrt_names
 from . import _gradients
 from ._roi_align import axis_samples, border
 
@@ -105,12 +107,13 @@ def roi_align_backward(
     >>> gradients[1]
     array([[0. , 0.5, 5. , 0.5, 5. ]])
     """
-    names = _gradients.asked(wrt, ("input", "boxes"))
+    names = wrt_names(wrt, ("input", "boxes"))
     given = np.asarray(grad_output)
-    maps = _gradients.maps_or_stand_in("input", input, given.dtype, names).transpose(_layout.AXES[layout])
-    corners, images = _rois.normalise(boxes, batch_indices, len(maps), maps.dtype)
+    maps = _gradients.maps_or_stand_in("input", input, given.dtype, names).transpose(AXES[layout])
+    rois = roi_boxes(boxes, batch_indices, len(maps), maps.dtype)
+    corners, images, _ = rois
     gradient = _gradients.as_crops(given, layout, len(corners), maps.shape[1])
-    to_maps, to_boxes = np.zeros(maps.shape), np.zeros((len(corners), 4))
+    to_maps, to_boxes = np.zeros(maps.shape), np.zeros((len(corners), BOX_VALUES))
     for k, (y1, x1, y2, x2) in enumerate(corners):
         y, grid_h = samples(y1, y2, gradient.shape[2], maps.shape[2], spatial_scale, sampling_ratio, aligned)
         x, grid_w = samples(x1, x2, gradient.shape[3], maps.shape[3], spatial_scale, sampling_ratio, aligned)
@@ -120,8 +123,8 @@ def roi_align_backward(
         if "boxes" in names:
             to_boxes[k] = _gradients.to_box(share, maps[images[k]], y, x)
     results = {
-        "input": to_maps.transpose(np.argsort(_layout.AXES[layout])),
-        "boxes": _gradients.as_given(boxes, to_boxes[:, _rois.FROM_X1Y1X2Y2]),
+        "input": to_maps.transpose(np.argsort(AXES[layout])),
+        "boxes": _gradients.as_given(rois, to_boxes),
     }
     return _gradients.hand_over(results, wrt, names, out)
 
