@@ -55,7 +55,8 @@ def apply(
         target = written.transpose(AXES[layout])
         _core.execute(
             bits(planar), boxes.coordinates, boxes.images, bits(target), _core.ELEMENTS[planar.dtype.name],
-            _core.ELEMENTS[target.dtype.name], *sampling, fill, num_threads,
+            _core.ELEMENTS[target.dtype.name], sampling.convention, sampling.spatial_scale, sampling.sampling_ratio,
+            sampling.aligned, fill, num_threads,
         )  # fmt: skip
     except MemoryError as error:
         raise _no_memory(size_name, error) from None
@@ -107,13 +108,13 @@ def _to_maps(
 def _to_boxes(
     sampling: Sampling, grad: Array, maps: Maps, boxes: Boxes, results: list[Array], layout: str, num_threads: int
 ) -> None:
-    """The gradient to the boxes into `results`, arrays of the shapes of their container."""
-    values, container = maps.values, boxes.container
+    """The gradient to the boxes into `results`, arrays of the shapes that the boxes came in."""
+    values = maps.values
     sums = np.zeros((len(boxes.images), BOX_VALUES))  # to y1 x1 y2 x2 of each box
     if grad.size and values is not None and values.size and sampling.convention != _core.CROP_NEAREST:
         _execute(sampling, grad, readable(as_batch(values, layout), layout), boxes, sums, num_threads)
-    sums = sums[:, container.order]
-    if container.shapes and container.shapes[0][1] > BOX_VALUES:
+    sums = sums[:, boxes.order]
+    if boxes.arrays and boxes.arrays[0].shape[1] > BOX_VALUES:
         sums = np.hstack([np.zeros((len(sums), 1)), sums])  # an image index is no quantity to differentiate by
     ends = list(itertools.accumulate(map(len, results), initial=0))
     _store([sums[first:last] for first, last in itertools.pairwise(ends)], results)
@@ -126,7 +127,8 @@ def _execute(
     grad = traversable(grad)
     _gradients.execute(
         bits(maps), bits(grad), boxes.coordinates, boxes.images, to_boxes, _core.ELEMENTS[maps.dtype.name],
-        _core.ELEMENTS[grad.dtype.name], *sampling, num_threads,
+        _core.ELEMENTS[grad.dtype.name], sampling.convention, sampling.spatial_scale, sampling.sampling_ratio,
+        sampling.aligned, num_threads,
     )  # fmt: skip
 
 

@@ -24,7 +24,8 @@ LAYERS = [
     {"arguments.results"},
     {"arguments.boxes", "arguments.threads"},
     {"arguments.validate"},
-    {"arguments.layout", "arguments.__init__", "_typing", "_version"},
+    {"arguments.layout", "arguments.__init__"},
+    {"_typing", "_version"},
     {"cpu"},
 ]
 THIRD_PARTY = {

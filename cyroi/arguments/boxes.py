@@ -2,7 +2,7 @@
 
 Boxes and indices are copied before they are looked at (snapshot, then validate): another thread that changes the
 caller's array cannot invalidate a check. The caller's object is asked for its values once. What else anybody needs to
-know of it, such as what a gradient goes out in, is noted on that occasion as its `Container`.
+know of it, such as what a gradient goes out in, is noted on that occasion.
 """
 
 from __future__ import annotations
@@ -25,22 +25,15 @@ FROM_Y1X1Y2X2 = (0, 1, 2, 3)
 _EXACT_IN_FLOAT64 = 2**53
 
 
-class Container(NamedTuple):
-    """What boxes came in."""
-
-    shapes: list[tuple[int, ...]]  # of each array; several for a list, one per image
-    dtypes: list[np.dtype[Any]]
-    is_list: bool
-    order: Sequence[int]  # where y1 x1 y2 x2 stand among the last columns; its own inverse
-    sources: Sequence[object]  # the caller's arrays, as far as they are some, which `out` must lie apart from
-
-
 class Boxes(NamedTuple):
-    """Private copies, validated."""
+    """Private copies of boxes and of their image indices, validated; and the container that they came in."""
 
     coordinates: Array  # (K, BOX_VALUES) in the geometry dtype
     images: Indices  # (K,)
-    container: Container
+    arrays: list[Array]  # as they came, for their shapes and dtypes only: values may have changed since
+    is_list: bool  # one array per image, else one for all
+    order: Sequence[int]  # where y1 x1 y2 x2 stand among the last columns; its own inverse
+    sources: Sequence[object]  # the caller's objects: `out` must lie apart from those that are arrays
 
 
 def roi_boxes(boxes: Any, batch_indices: Any, images: int, maps_dtype: np.dtype[Any]) -> Boxes:
@@ -56,11 +49,8 @@ def roi_boxes(boxes: Any, batch_indices: Any, images: int, maps_dtype: np.dtype[
             raise ValueError("batch_indices must be None where boxes is a list of arrays, one per image")
         columns, indices = _from_list(arrays, images)
         is_list = True
-    container = Container(
-        [array.shape for array in arrays], [array.dtype for array in arrays], is_list, FROM_X1Y1X2Y2, sources
-    )
-    geometry = geometry_dtype(maps_dtype, columns.dtype)
-    return Boxes(coordinates("boxes", columns, FROM_X1Y1X2Y2, geometry), indices, container)
+    found = coordinates("boxes", columns, FROM_X1Y1X2Y2, geometry_dtype(maps_dtype, columns.dtype))
+    return Boxes(found, indices, arrays, is_list, FROM_X1Y1X2Y2, sources)
 
 
 def crop_boxes(
@@ -74,7 +64,7 @@ def crop_boxes(
         raise ValueError(f"box_indices must be {expected}; got {box_indices!r}")
     count = len(found)
     indices = image_indices("box_indices", np.zeros(count, np.intp) if single else box_indices, count, images)
-    return Boxes(found, indices, Container([array.shape], [array.dtype], False, FROM_Y1X1Y2X2, [boxes]))
+    return Boxes(found, indices, [array], False, FROM_Y1X1Y2X2, [boxes])
 
 
 def corners(name: str, array: Array, order: Sequence[int], maps_dtype: np.dtype[Any]) -> Array:

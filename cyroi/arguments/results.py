@@ -25,7 +25,7 @@ class Gradients(NamedTuple):
     """What the gradients are written into."""
 
     maps: Array | None  # None: not asked for
-    boxes: list[Array] | None  # one for each array of the boxes' container
+    boxes: list[Array] | None  # one for each array of the boxes
     returned: Any  # the same for the user: formed before the first write, because nothing may fail after the last
 
 
@@ -109,7 +109,7 @@ def gradients(
             given[name] = to_maps
         else:
             to_boxes = _of_boxes(boxes, out, inputs)
-            given[name] = to_boxes if boxes.container.is_list else to_boxes[0]
+            given[name] = to_boxes if boxes.is_list else to_boxes[0]
     parts = [given[name] if out is None else out for name in names]
     return Gradients(to_maps, to_boxes, tuple(parts) if isinstance(wrt, tuple) else parts[0])
 
@@ -124,18 +124,18 @@ def _floating_out(out: Any) -> Any:
 
 def _of_boxes(boxes: Boxes, out: Any, inputs: Inputs) -> list[Array]:
     """An array for each of the boxes', from `out` where that is given."""
-    shapes = boxes.container.shapes
-    given: Sequence[Any] = [out] * len(shapes)
-    if boxes.container.is_list and out is not None:
-        if not isinstance(out, (list, tuple)) or len(out) != len(shapes):
-            raise TypeError(f"out must be a list of {len(shapes)} arrays, like boxes; got {type(out).__name__}")
+    count = len(boxes.arrays)
+    given: Sequence[Any] = [out] * count
+    if boxes.is_list and out is not None:
+        if not isinstance(out, (list, tuple)) or len(out) != count:
+            raise TypeError(f"out must be a list of {count} arrays, like boxes; got {type(out).__name__}")
         given = list(out)
     results = []
-    for array, shape, seen in zip(given, shapes, boxes.container.dtypes, strict=True):
+    for array, seen in zip(given, boxes.arrays, strict=True):
         if out is not None and array is None:
             raise TypeError("out must be a list of arrays, like boxes; got None in it")
-        dtype = seen.newbyteorder("=") if seen.kind == "f" else boxes.coordinates.dtype
-        results.append(result("boxes", shape, dtype, _floating_out(array), inputs))
+        dtype = seen.dtype.newbyteorder("=") if seen.dtype.kind == "f" else boxes.coordinates.dtype
+        results.append(result("boxes", seen.shape, dtype, _floating_out(array), inputs))
         if array is not None:
             inputs = {**inputs, "another array of out": [*inputs.get("another array of out", ()), array]}
     return results

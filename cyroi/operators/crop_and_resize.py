@@ -16,7 +16,7 @@ from ..cpu import _core, _quick
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike
 
-METHODS = {"bilinear": _core.CROP_BILINEAR, "nearest": _core.CROP_NEAREST}
+METHODS = {"bilinear": _engine.Sampling(_core.CROP_BILINEAR), "nearest": _engine.Sampling(_core.CROP_NEAREST)}
 
 
 def crop_and_resize(
@@ -115,7 +115,7 @@ def crop_and_resize(
     if ordinary is not None:
         return ordinary
     layout = validate.choice("layout", layout, AXES)
-    sampling = _engine.Sampling(METHODS[validate.choice("method", method, METHODS)])
+    sampling = METHODS[validate.choice("method", method, METHODS)]
     array = validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or be a single image")
     maps = as_batch(array, layout)
     height, width = validate.output_size("crop_size", crop_size)
@@ -126,7 +126,7 @@ def crop_and_resize(
     shape = layout_shape((len(crops.images), channels, height, width), layout)
     has_channels = array.ndim > 2
     shape = shape if has_channels else tuple(np.delete(shape, layout.index("C")))
-    inputs = {"image": [image, maps], "boxes": crops.container.sources, "box_indices": [box_indices]}
+    inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices]}
     result = results.result("crop_size", shape, results.result_dtype(maps.dtype), out, inputs)
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
     _engine.apply(sampling, maps, crops, target, layout, num_threads, "crop_size", fill)

@@ -123,7 +123,7 @@ def crop_and_resize_backward(
     array([[5. , 0.5, 5. , 0.5]])
     """
     layout = validate.choice("layout", layout, AXES)
-    sampling = _engine.Sampling(METHODS[validate.choice("method", method, METHODS)])
+    sampling = METHODS[validate.choice("method", method, METHODS)]
     names = validate.wrt_names(wrt, ("image", "boxes"))
     grad = validate.grad_output(grad_output)
     allowed = f"({', '.join(layout)}), or be a single image"
@@ -136,7 +136,7 @@ def crop_and_resize_backward(
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],
         "image": [image, maps.values],
-        "boxes": crops.container.sources,
+        "boxes": crops.sources,
         "box_indices": [box_indices],
     }
     gradients = results.gradients(names, "image", maps, crops, wrt, out, inputs)

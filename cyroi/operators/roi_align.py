@@ -136,7 +136,7 @@ def roi_align(
     images, channels = planar_shape(maps.shape, layout)[:2]
     rois = roi_boxes(boxes, batch_indices, images, maps.dtype)
     shape = layout_shape((len(rois.images), channels, height, width), layout)
-    inputs = {"input": [input, maps], "boxes": rois.container.sources, "batch_indices": [batch_indices]}
+    inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices]}
     result = results.result("output_size", shape, results.result_dtype(maps.dtype), out, inputs)
     _engine.apply(sampling, maps, rois, result, layout, num_threads, "output_size")
     return result if out is None else out

@@ -137,7 +137,7 @@ def roi_align_backward(
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],
         "input": [input, maps.values],
-        "boxes": rois.container.sources,
+        "boxes": rois.sources,
         "batch_indices": [batch_indices],
     }
     gradients = results.gradients(names, "input", maps, rois, wrt, out, inputs)

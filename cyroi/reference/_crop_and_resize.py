@@ -56,7 +56,7 @@ def crop_and_resize(
     pixels = np.asarray(image)
     maps = as_planes(pixels, layout)
     height, width = validate.output_size("crop_size", crop_size)
-    corners, images, _ = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
+    corners, images, *_ = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
     crops = np.empty((len(corners), maps.shape[1], height, width))
     for crop, (y1, x1, y2, x2), i in zip(crops, corners, images, strict=True):
         y = axis_samples(y1, y2, height, maps.shape[2], method)

@@ -112,7 +112,7 @@ def crop_and_resize_backward(
     given = np.asarray(grad_output)
     pixels = _gradients.maps_or_stand_in("image", image, given.dtype, names)
     maps = as_planes(pixels, layout)
-    corners, images, _ = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
+    corners, images, *_ = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
     gradient = _gradients.as_crops(given, layout, len(corners), maps.shape[1], channel_axis=pixels.ndim > 2)
     to_image, to_boxes = np.zeros(pixels.shape), np.zeros((len(corners), BOX_VALUES))
     to_planes = as_planes(to_image, layout)  # a view

@@ -90,12 +90,11 @@ def as_crops(
 
 def as_given(boxes: Boxes, gradient: NDArray[np.float64]) -> NDArray[np.float64] | list[NDArray[np.float64]]:
     """The gradient (K, 4) to y1 x1 y2 x2 in the container that the boxes came in."""
-    container = boxes.container
-    gradient = gradient[:, container.order]
-    if container.is_list:
-        counts = [count for count, _ in container.shapes]
+    gradient = gradient[:, boxes.order]
+    if boxes.is_list:
+        counts = [len(array) for array in boxes.arrays]
         return [gradient[end - count : end] for count, end in zip(counts, np.cumsum(counts), strict=True)]
-    columns = container.shapes[0][1] - BOX_VALUES  # of an image index
+    columns = boxes.arrays[0].shape[1] - BOX_VALUES  # of an image index
     return np.concatenate([np.zeros((len(gradient), columns)), gradient], axis=1)
 
 

@@ -58,7 +58,7 @@ def roi_align(
     """
     maps = np.asarray(input).transpose(AXES[layout])
     height, width = validate.output_size("output_size", output_size)
-    corners, images, _ = roi_boxes(boxes, batch_indices, len(maps), maps.dtype)
+    corners, images, *_ = roi_boxes(boxes, batch_indices, len(maps), maps.dtype)
     crops = np.empty((len(corners), maps.shape[1], height, width))
     for crop, (y1, x1, y2, x2), image in zip(crops, corners, images, strict=True):
         samples_y = axis_samples(y1, y2, height, maps.shape[2], spatial_scale, sampling_ratio, aligned)

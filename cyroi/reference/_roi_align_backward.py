@@ -111,7 +111,7 @@ def roi_align_backward(
     given = np.asarray(grad_output)
     maps = _gradients.maps_or_stand_in("input", input, given.dtype, names).transpose(AXES[layout])
     rois = roi_boxes(boxes, batch_indices, len(maps), maps.dtype)
-    corners, images, _ = rois
+    corners, images = rois.coordinates, rois.images
     gradient = _gradients.as_crops(given, layout, len(corners), maps.shape[1])
     to_maps, to_boxes = np.zeros(maps.shape), np.zeros((len(corners), BOX_VALUES))
     for k, (y1, x1, y2, x2) in enumerate(corners):
