@@ -188,6 +188,10 @@ def test_a_warning_is_given_once(operator):
 # --- no test goes without it ---
 
 PLAIN = {
+    "test_snapshots.py": {
+        "test_every_array_is_asked_for_once",
+        "test_a_list_that_changes_during_the_call_has_the_gradient_of_its_first_contents",
+    },
     "test_memory.py": {"test_a_call_allocates_little_beside_its_result"},
     "test_run_time.py": {"test_the_gil_is_released_during_a_call"},
     "test_c_api_threads.py": {"test_another_thread_that_changes_the_boxes_cannot_lead_a_call_astray"},
