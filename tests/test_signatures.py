@@ -76,7 +76,7 @@ def test_operators_document_errors_formula_and_source(operator, direction):
         assert f"\n{section}\n---" in text
 
 
-# --- what all operators have is said in the same words: docstrings stay whole in the source, where editors read them ---
+# --- what operators share is said in the same words; docstrings stay whole in the source, where editors read them ---
 
 SAME = {
     "function": ["layout", "out", "num_threads", "TypeError", "IndexError", "MemoryError"],
@@ -85,7 +85,7 @@ SAME = {
 
 
 def said(operator, direction, start):
-    """The entry of a docstring's list, or the rest of the paragraph, that begins like this; in the words of RoI Align."""
+    """The entry of a docstring's list, or the rest of the paragraph, that begins so; in the words of RoI Align."""
     text = inspect.getdoc(getattr(operator, direction))
     text = text.replace(f"`{operator.maps}`", "`input`").replace(f'"{operator.maps}"', '"input"')
     text = text.replace(operator.name, "roi_align").replace("images", "maps")

@@ -13,7 +13,7 @@ d) All memory of a call, for its largest chunk, is one allocation before anythin
    Inside the regions nothing is allocated, nothing raises, nobody takes the GIL.
 e) A call runs in slices of about SLICE_SECONDS. Between two slices signals are looked at, so that Ctrl-C works; the
    slice length follows the clock, the results do not.
-f) The number of threads is decided by `cyroi._threads`; here it is only lowered, where the work is too small to pay for
+f) The number of threads is decided by `cyroi.arguments.threads`; here it is only lowered, where the work is too small to pay for
    a team (kThreadCost) or the system refuses one (`_host.team`).
 g) Kernels are functions of the SIMD target that `_targets` chose, called through the table `target`.
 h) One thread takes an ordinary loop: a region costs half a microsecond even where it does not fork.
