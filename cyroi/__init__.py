@@ -7,7 +7,7 @@
 """
 
 try:
-    import cyroi.cpu._core  # noqa: F401
+    import cyroi.cpu._separable  # noqa: F401
 except ModuleNotFoundError as error:
     if not str(error.name).startswith("cyroi.cpu."):
         raise

@@ -13,7 +13,7 @@ import numpy as np
 
 from .arguments.boxes import BOX_VALUES
 from .arguments.layout import AXES, as_batch, is_readable, layout_shape, readable, traversable, writable
-from .cpu import _core, _gradients, _targets
+from .cpu import _separable, _targets
 
 if TYPE_CHECKING:
     from ._typing import Array
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .arguments.results import Gradients
     from .arguments.validate import Maps
 
-assert _targets.target  # importing it gave _core its kernels
+assert _targets.target  # importing it gave _separable its kernels
 
 
 class Sampling(NamedTuple):
-    """Where an operator samples: its convention, one of _core's, and what that heeds."""
+    """Where an operator samples: its convention, one of _separable's, and what that heeds."""
 
     convention: int
     spatial_scale: float = 1.0
@@ -53,10 +53,10 @@ def apply(
         written = writable(result)
         planar = readable(maps, layout)
         target = written.transpose(AXES[layout])
-        _core.execute(
-            bits(planar), boxes.coordinates, boxes.images, bits(target), _core.ELEMENTS[planar.dtype.name],
-            _core.ELEMENTS[target.dtype.name], sampling.convention, sampling.spatial_scale, sampling.sampling_ratio,
-            sampling.aligned, fill, num_threads,
+        _separable.execute(
+            bits(planar), boxes.coordinates, boxes.images, bits(target), _separable.ELEMENTS[planar.dtype.name],
+            _separable.ELEMENTS[target.dtype.name], sampling.convention, sampling.spatial_scale,
+            sampling.sampling_ratio, sampling.aligned, fill, num_threads,
         )  # fmt: skip
     except MemoryError as error:
         raise _no_memory(size_name, error) from None
@@ -111,7 +111,7 @@ def _to_boxes(
     """The gradient to the boxes into `results`, arrays of the shapes that the boxes came in."""
     values = maps.values
     sums = np.zeros((len(boxes.images), BOX_VALUES))  # to y1 x1 y2 x2 of each box
-    if grad.size and values is not None and values.size and sampling.convention != _core.CROP_NEAREST:
+    if grad.size and values is not None and values.size and sampling.convention != _separable.CROP_NEAREST:
         _execute(sampling, grad, readable(as_batch(values, layout), layout), boxes, sums, num_threads)
     sums = sums[:, boxes.order]
     if boxes.arrays and boxes.arrays[0].shape[1] > BOX_VALUES:
@@ -125,10 +125,10 @@ def _execute(
 ) -> None:
     """Into `to_boxes`, which reads planar maps; without it, into the maps."""
     grad = traversable(grad)
-    _gradients.execute(
-        bits(maps), bits(grad), boxes.coordinates, boxes.images, to_boxes, _core.ELEMENTS[maps.dtype.name],
-        _core.ELEMENTS[grad.dtype.name], sampling.convention, sampling.spatial_scale, sampling.sampling_ratio,
-        sampling.aligned, num_threads,
+    _separable.differentiate(
+        bits(maps), bits(grad), boxes.coordinates, boxes.images, to_boxes, _separable.ELEMENTS[maps.dtype.name],
+        _separable.ELEMENTS[grad.dtype.name], sampling.convention, sampling.spatial_scale,
+        sampling.sampling_ratio, sampling.aligned, num_threads,
     )  # fmt: skip
 
 
@@ -137,9 +137,9 @@ def _store(sources: list[Array], targets: list[Array]) -> None:
 
     Not as NumPy converts: that takes memory between one array and the next, and heeds the user's np.errstate.
     """
-    elements = [_core.ELEMENTS[target.dtype.name] for target in targets]
+    elements = [_separable.ELEMENTS[target.dtype.name] for target in targets]
     swapped = [not target.dtype.isnative for target in targets]
-    _gradients.store([bits(source) for source in sources], [bits(target) for target in targets], elements, swapped)
+    _separable.store([bits(source) for source in sources], [bits(target) for target in targets], elements, swapped)
 
 
 def bits(array: Array) -> Array:

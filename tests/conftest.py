@@ -6,11 +6,12 @@ import os
 
 import hypothesis
 import pytest
-import written
+
+from support import written
 
 written.install()  # before anything takes a function of cyroi
 
-from operators import OPERATORS  # noqa: E402
+from support.operators import OPERATORS  # noqa: E402
 
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
 hypothesis.settings.register_profile("few", deadline=None, max_examples=20, derandomize=True)  # ci/tiny.sh

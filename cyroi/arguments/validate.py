@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..cpu import _core
+from ..cpu import _separable
 from .layout import planar_shape
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def picture(name: str, value: object) -> Array:
 
 def stored(name: str, dtype: np.dtype[Any]) -> None:
     """Whether maps and results may be stored in this dtype, in any byte order."""
-    if dtype.name not in _core.ELEMENTS:
-        raise TypeError(f"{name} must have dtype {', '.join(_core.ELEMENTS)}; got {dtype}")
+    if dtype.name not in _separable.ELEMENTS:
+        raise TypeError(f"{name} must have dtype {', '.join(_separable.ELEMENTS)}; got {dtype}")
 
 
 def integer(name: str, value: object) -> int:

@@ -11,12 +11,12 @@ from .. import _engine
 from ..arguments import results, threads, validate
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
-from ..cpu import _core, _quick
+from ..cpu import _quick, _separable
 
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike
 
-METHODS = {"bilinear": _engine.Sampling(_core.CROP_BILINEAR), "nearest": _engine.Sampling(_core.CROP_NEAREST)}
+METHODS = {"bilinear": _engine.Sampling(_separable.CROP_BILINEAR), "nearest": _engine.Sampling(_separable.CROP_NEAREST)}
 
 
 def crop_and_resize(

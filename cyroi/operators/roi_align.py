@@ -9,7 +9,7 @@ from .. import _engine
 from ..arguments import results, threads, validate
 from ..arguments.boxes import roi_boxes
 from ..arguments.layout import AXES, layout_shape, planar_shape
-from ..cpu import _core, _quick
+from ..cpu import _quick, _separable
 
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike
@@ -145,7 +145,7 @@ def roi_align(
 def sampling_of(spatial_scale: object, sampling_ratio: object, aligned: object) -> _engine.Sampling:
     """What RoI Align and its gradients tell the kernels of where they sample."""
     return _engine.Sampling(
-        _core.ROI_ALIGN,
+        _separable.ROI_ALIGN,
         validate.spatial_scale("spatial_scale", spatial_scale),
         validate.sampling_ratio("sampling_ratio", sampling_ratio),
         validate.boolean("aligned", aligned),

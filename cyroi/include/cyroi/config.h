@@ -17,6 +17,9 @@ namespace cyroi {
 /* Counts and offsets. 64 bits everywhere: maps and results of more than 2**31 elements are ordinary. */
 typedef long long index;
 
+/* Values of a box: y1 x1 y2 x2. */
+static const int kBoxSides = 4;
+
 template <class T>
 CYROI_HD inline T smaller(T a, T b) {
     return b < a ? b : a;

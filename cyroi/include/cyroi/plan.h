@@ -33,7 +33,8 @@ struct Operator {
 
 /* Where the taps of one box lie, and what they cost. */
 struct BoxPlan {
-    index image;
+    index image;            /* of the maps */
+    index row;              /* of the output */
     index taps, taps_x;     /* offsets of the first y tap and of the first x tap */
     index y_count, x_count; /* number of taps per axis, all bins together */
     index x_first, x_span;  /* the columns that any bin reads: x_first ... x_first + x_span - 1 */
