@@ -123,7 +123,7 @@ def extension(name, **options):
     )
 
 
-MODULES = ["_driver", "_separable", "_host", "_quick", "_c_api", *(f"_{target}" for target in TARGETS)]
+MODULES = ["_driver", "_separable", "_host", "_quick", "_c_api", "_classic", *(f"_{target}" for target in TARGETS)]
 
 setup(
     ext_modules=cythonize(

@@ -11,7 +11,8 @@ b) All memory of a call, for its largest chunk, is one allocation before anythin
 c) Threads meet at the end of a phase and nowhere else. The calling thread looks for signals between its own items
    (call/watch.h), so that Ctrl-C works, and between chunks.
 d) The number of threads is decided by `cyroi`'s thread policy; here it is only lowered, where the work is too small to
-   pay for a team (kThreadCost) or the system refuses one (`_host.team`).
+   pay for a team (kThreadCost), where teams lost to other processes lately (call/watch.h), or where the system refuses
+   one (`_host.team`).
 e) One thread takes an ordinary loop: a region costs half a microsecond even where it does not fork, and takes memory for
    a team of one, where OpenMP ends the process if it cannot be had.
 f) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
@@ -23,6 +24,7 @@ from libc.stdlib cimport free, malloc
 from ._host cimport team
 from ._kernels cimport (
     BAD_STRIDES, INTERRUPTED, NO_MEMORY, OK, PLAN, PREPARE, RUN, BoxPlan, Need, Pass, Phase, Status, index, kThreadCost,
+    teams_pay,
 )
 
 cdef index BOXES_TOGETHER = 16  # that a thread takes at once; a few microseconds each
@@ -56,7 +58,7 @@ cdef int raise_for(Status status) except -1:
 cdef int thread_count(double work, int most) noexcept nogil:
     """Threads that the work pays for and the system grants. Asked right before a region opens, and outside of any."""
     cdef int threads = <int> max(1.0, min(<double> most, work / <double> kThreadCost))
-    return team(threads, most) if threads > 1 else 1
+    return team(threads, most) if threads > 1 and teams_pay() else 1
 
 
 cdef index next_chunk(Pass& p, index first, Need& need, BoxPlan* plans) noexcept nogil:
@@ -86,11 +88,14 @@ cdef Status measure(Pass& p, Need& largest) noexcept nogil:
     return NO_MEMORY if largest.taps >= <index> 1 << 31 else OK
 
 
-cdef void work(Pass& p, Phase phase, index i, int thread, bint last) noexcept nogil:
+cdef void work(Pass& p, Phase phase, index i, int thread, bint alone, bint last) noexcept nogil:
     """Box or item i of a phase, unless all threads are to stop. Thread 0 is the one that called."""
     if p.watch.stopped():
         return
-    p.work(phase, i, thread)
+    if phase == RUN and not alone:
+        p.run_watched(i, thread)
+    else:
+        p.work(phase, i, thread)
     if thread == 0 and not last:
         look(p)
 
@@ -100,10 +105,13 @@ cdef Status run_phase(Pass& p, Phase phase, index count, index together, int thr
     cdef index i
     if threads == 1:
         for i in range(count):
-            work(p, phase, i, 0, i + 1 == count)
+            work(p, phase, i, 0, True, i + 1 == count)
     else:
+        p.watch.begin()
         for i in prange(count, num_threads=threads, schedule='dynamic', chunksize=together):
-            work(p, phase, i, threadid(), False)
+            work(p, phase, i, threadid(), False, False)
+        if phase == RUN:
+            p.watch.judge()
     return INTERRUPTED if p.watch.stopped() else OK
 
 

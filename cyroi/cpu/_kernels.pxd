@@ -81,6 +81,9 @@ cdef extern from "call/pass.h" namespace "cyroi" nogil:
         bint stopped()
         void stop()
         bint is_due()
+        void begin()
+        void judge()
+    bint teams_pay()
     cdef cppclass Pass:
         Boxes boxes
         Operator op, largest
@@ -95,6 +98,7 @@ cdef extern from "call/pass.h" namespace "cyroi" nogil:
         bint place(index count)
         index schedule(index count, double& cost)
         void work(Phase phase, index i, int thread)
+        void run_watched(index item, int thread)
         void finish()
 
 cdef extern from "call/forward_pass.h" namespace "cyroi" nogil:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
 import threading
 from pathlib import Path
@@ -17,58 +14,14 @@ import pytest
 
 import cyroi
 from support.c_face import BAD_BOX, BAD_SIZE, BAD_STRIDES, DTYPES, LAYOUTS, NULL_POINTER, OK
+from support.c_users import COMPILER, EXAMPLE, build, load
 from support.operators import BY_NAME
 
-TESTS = Path(__file__).parents[1]
-EXAMPLE = TESTS / "c_api"
-DOCUMENT = (TESTS.parent / "docs" / "c_api.md").read_text()
-COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
+DOCUMENT = (EXAMPLE.parents[1] / "docs" / "c_api.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", DOCUMENT, re.M | re.S)
-
-
-def build(folder: Path) -> None:
-    """Builds the package in `folder` with the tools of this environment and nothing from elsewhere."""
-    # Cython finds the declarations of an installed package by itself, but not those of one installed as editable.
-    where = Path(cyroi.__file__).parents[1]
-    path = [] if where.name == "site-packages" else [str(where)]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])}
-    command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stderr
-
-
-def load(folder: Path, name: str):
-    [path] = [p for p in folder.glob(f"{name}.*") if p.suffix in (".so", ".pyd")]
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A copy of the example package, built."""
-    pytest.importorskip("Cython", reason="Cython is not installed")
-    pytest.importorskip("setuptools", reason="setuptools is not installed")
-    if COMPILER is None:
-        pytest.skip("no C compiler on the path")
-    copy = tmp_path_factory.mktemp("example") / "package"
-    shutil.copytree(EXAMPLE, copy)
-    build(copy)
-    return copy
-
-
-@pytest.fixture(scope="module")
-def pooling(folder):
-    return load(folder, "pooling")
-
-
-@pytest.fixture(scope="module")
-def crops(folder):
-    return load(folder, "crops")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

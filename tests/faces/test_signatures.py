@@ -44,6 +44,7 @@ def test_every_operator_of_the_package_is_in_the_table():
 def test_the_signature_is_frozen_and_the_reference_has_the_same(operator):
     assert bare(operator.function) == EXPECTED[operator.name]
     assert bare(operator.oracle) == EXPECTED[operator.name]
+    assert bare(getattr(reference.classic, operator.name)) == EXPECTED[operator.name]
     assert bare(operator.backward) == EXPECTED_BACKWARD[operator.name]
     assert bare(operator.oracle_backward) == EXPECTED_BACKWARD[operator.name]
 
@@ -55,7 +56,8 @@ def test_the_signature_is_frozen_and_the_reference_has_the_same(operator):
         *(operator.oracle for operator in OPERATORS),
         *(operator.backward for operator in OPERATORS),
         *(operator.oracle_backward for operator in OPERATORS),
-        *(getattr(reference, name) for name in reference.__all__ if name != "oracle"),
+        *(getattr(reference.classic, name) for name in reference.classic.__all__),
+        *(getattr(reference, name) for name in reference.__all__ if name not in ("classic", "oracle")),
     ],
     ids=lambda function: f"{function.__module__}.{function.__name__}",
 )

@@ -138,6 +138,7 @@ def test_importing_cyroi_imports_none_of_the_heavy_modules():
         "urllib.parse",
         "importlib.metadata",
         "cyroi.reference",
+        "cyroi.cpu._classic",
         "matplotlib",
     ]
     code = "import sys, numpy; before = set(sys.modules); import cyroi; print(*(set(sys.modules) - before))"

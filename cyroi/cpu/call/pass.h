@@ -83,6 +83,13 @@ class Pass {
         phase == PLAN ? plan(i) : phase == PREPARE ? prepare(i) : run(i, thread);
     }
 
+    /* An item that is run by one of several threads. */
+    void run_watched(index item, int thread) {
+        const double began = processor_seconds();
+        run(item, thread);
+        watch.add(processor_seconds() - began);
+    }
+
   protected:
     /* The scratch of a thread. */
     char* scratch(int thread) const { return chunk->scratch + thread * chunk->scratch_size; }
