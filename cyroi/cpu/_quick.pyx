@@ -1,5 +1,5 @@
 # distutils: language = c++
-"""The quick face of ordinary calls: what `cyroi._roi_align` and `cyroi._crop_and_resize` try first.
+"""The quick face of ordinary calls: what `cyroi.roi_align` and `cyroi.crop_and_resize` try first.
 
 A call of one box computes for less than a microsecond; checking its arguments in Python took forty. Here everything is
 checked that is checked there, in C, for arguments of the ordinary kind: ndarrays of base class, native order, exact

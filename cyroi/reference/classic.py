@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _engine, _layout, _rois, _threads, _validate
+from ..arguments import results, threads, validate
+from ..arguments.boxes import crop_boxes, roi_boxes
+from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape, writable
 from ..cpu import _classic
+from ..operators.crop_and_resize import METHODS
+from ..operators.roi_align import MODES
 
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike
@@ -61,23 +65,22 @@ def roi_align(
     >>> roi_align(np.arange(16.0).reshape(1, 1, 4, 4), [[0, 0, 0, 4, 4]], 1, sampling_ratio=2, aligned=True)
     array([[[[7.5]]]])
     """
-    layout = _validate.choice("layout", layout, _layout.AXES)
-    _validate.choice("mode", mode, _engine.MODES)
-    maps = _floating("input", _validate.maps("input", input, (4,), f"({', '.join(layout)})"))
-    height, width = _validate.output_size("output_size", output_size)
-    scale = _validate.spatial_scale("spatial_scale", spatial_scale)
-    ratio = _validate.sampling_ratio("sampling_ratio", sampling_ratio)
-    half_pixel = _validate.boolean("aligned", aligned)
-    threads = _threads.resolve(num_threads)
-    images, channels = _layout.planar_shape(maps.shape, layout)[:2]
-    coordinates, indices = _rois.normalise(boxes, batch_indices, images, maps.dtype)
-    shape = _layout.layout_shape((len(indices), channels, height, width), layout)
-    several = boxes if isinstance(boxes, (list, tuple)) else [boxes]
-    inputs = {"input": [input, maps], "boxes": several, "batch_indices": [batch_indices]}
+    layout = validate.choice("layout", layout, AXES)
+    validate.choice("mode", mode, MODES)
+    maps = _floating("input", validate.maps("input", input, (4,), f"({', '.join(layout)})"))
+    height, width = validate.output_size("output_size", output_size)
+    scale = validate.spatial_scale("spatial_scale", spatial_scale)
+    ratio = validate.sampling_ratio("sampling_ratio", sampling_ratio)
+    half_pixel = validate.boolean("aligned", aligned)
+    num_threads = threads.resolve(num_threads)
+    images, channels = planar_shape(maps.shape, layout)[:2]
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype)
+    shape = layout_shape((len(rois.images), channels, height, width), layout)
+    inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices]}
     result, written = _result("output_size", shape, maps.dtype, out, inputs)
-    planar, target = maps.transpose(_layout.AXES[layout]), written.transpose(_layout.AXES[layout])
-    threads = threads if result.size > _SMALL else 1
-    _classic.roi_align(planar, coordinates, indices, target, scale, ratio, half_pixel, threads)
+    planar, target = maps.transpose(AXES[layout]), written.transpose(AXES[layout])
+    num_threads = num_threads if result.size > _SMALL else 1
+    _classic.roi_align(planar, rois.coordinates, rois.images, target, scale, ratio, half_pixel, num_threads)
     return _finished(result, written, out)
 
 
@@ -118,25 +121,24 @@ def crop_and_resize(
            [1. , 1.5, 2. ],
            [2. , 2.5, 3. ]])
     """
-    layout = _validate.choice("layout", layout, _layout.AXES)
-    _validate.choice("method", method, _engine.METHODS)
-    array = _floating("image", _validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or a single image"))
-    maps = _layout.as_batch(array, layout)
-    height, width = _validate.output_size("crop_size", crop_size)
-    fill = _validate.real("extrapolation_value", extrapolation_value)
-    threads = _threads.resolve(num_threads)
-    images, channels = _layout.planar_shape(maps.shape, layout)[:2]
-    coordinates = _rois.corners(boxes, maps.dtype)
-    indices = _rois.crop_indices(box_indices, len(coordinates), images, single=array.ndim < 4)
-    shape = _layout.layout_shape((len(coordinates), channels, height, width), layout)
+    layout = validate.choice("layout", layout, AXES)
+    validate.choice("method", method, METHODS)
+    array = _floating("image", validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or a single image"))
+    maps = as_batch(array, layout)
+    height, width = validate.output_size("crop_size", crop_size)
+    fill = validate.real("extrapolation_value", extrapolation_value)
+    num_threads = threads.resolve(num_threads)
+    images, channels = planar_shape(maps.shape, layout)[:2]
+    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=array.ndim < 4)
+    shape = layout_shape((len(crops.images), channels, height, width), layout)
     if array.ndim == 2:
-        shape = (len(coordinates), height, width)
-    inputs: dict[str, list[object]] = {"image": [image, maps], "boxes": [boxes], "box_indices": [box_indices]}
+        shape = (len(crops.images), height, width)
+    inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices]}
     result, written = _result("crop_size", shape, maps.dtype, out, inputs)
     batch = written if array.ndim > 2 else np.expand_dims(written, layout.index("C"))
-    planar, target = maps.transpose(_layout.AXES[layout]), batch.transpose(_layout.AXES[layout])
-    threads = threads if result.size > _SMALL else 1
-    _classic.crop_and_resize(planar, coordinates, indices, target, method == "nearest", fill, threads)
+    planar, target = maps.transpose(AXES[layout]), batch.transpose(AXES[layout])
+    num_threads = num_threads if result.size > _SMALL else 1
+    _classic.crop_and_resize(planar, crops.coordinates, crops.images, target, method == "nearest", fill, num_threads)
     return _finished(result, written, out)
 
 
@@ -150,10 +152,10 @@ def _result(
     name: str, shape: tuple[int, ...], dtype: np.dtype[Any], out: object, inputs: Mapping[str, Sequence[object]]
 ) -> tuple[Array, Array]:
     """The result, checked or new, and where the loops write: the same, unless its bytes are swapped or unaligned."""
-    result = _layout.result(name, shape, dtype, out, inputs)
+    result = results.result(name, shape, dtype, out, inputs)
     if result.dtype.newbyteorder("=") != dtype:
         raise TypeError(f"out must have dtype {dtype}; got {result.dtype}")
-    return result, _layout.writable(result)
+    return result, writable(result)
 
 
 def _finished(result: Array, written: Array, out: Array | None) -> Array:

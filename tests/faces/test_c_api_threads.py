@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from cyroi import _threads
+from cyroi.arguments import threads
 from support.c_face import BAD_INDEX, OK, arguments, case, invoke, name_of
 from support.operators import BY_NAME
 from support.processes import run
@@ -90,7 +90,7 @@ SHOW = "print(call({wish}), os_threads())"
 )
 def test_the_number_of_threads_follows_the_policy_of_python(wish, environment, expected):
     out = run(THREADS + SHOW.format(wish=wish), OPENBLAS_NUM_THREADS="1", **environment)
-    assert out.split() == ["True", str(min(expected, _threads.most()))]
+    assert out.split() == ["True", str(min(expected, threads.most()))]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no CPU affinity")

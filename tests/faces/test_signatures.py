@@ -76,3 +76,30 @@ def test_operators_document_errors_formula_and_source(operator, direction):
         assert f"\n{error}\n" in text
     for section in ("Notes", "References", "Raises"):
         assert f"\n{section}\n---" in text
+
+
+# --- what operators share is said in the same words; docstrings stay whole in the source, where editors read them ---
+
+SAME = {
+    "function": ["layout", "out", "num_threads", "TypeError", "IndexError", "MemoryError"],
+    "backward": ["wrt", "out", "num_threads", "TypeError", "ValueError", "IndexError", "MemoryError", "Values are"],
+}
+
+
+def said(operator, direction, start):
+    """The entry of a docstring's list, or the rest of the paragraph, that begins so; in the words of RoI Align."""
+    text = inspect.getdoc(getattr(operator, direction))
+    text = text.replace(f"`{operator.maps}`", "`input`").replace(f'"{operator.maps}"', '"input"')
+    text = text.replace(operator.name, "roi_align").replace("images", "maps")
+    entry = re.search(rf"^{re.escape(start)}\b[^\n]*\n((?:    [^\n]*\n)+)", text, re.M)
+    if entry:
+        return " ".join(entry[1].split())
+    return " ".join(text[text.index(start) :].partition("\n\n")[0].split())
+
+
+@pytest.mark.parametrize(("direction", "start"), [(d, start) for d in SAME for start in SAME[d]])
+def test_what_operators_share_is_said_in_the_same_words(direction, start):
+    shortest, *others = sorted((said(operator, direction, start) for operator in OPERATORS), key=len)
+    assert len(shortest) > 20
+    for other in others:  # an operator may add to it
+        assert other.startswith(shortest)

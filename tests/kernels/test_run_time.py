@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import cyroi
-from cyroi import _threads
+from cyroi.arguments import threads
 from support.operators import BY_NAME
 from support.processes import LARGE, LINUX, run
 from support.written import plain
@@ -70,7 +70,7 @@ def test_the_gil_is_released_during_a_call():
 )
 def test_the_default_follows_the_environment(environment, expected):
     out = run("import cyroi; print(cyroi.show_config()['num_threads'])", **environment)
-    assert int(out) == min(expected, _threads.most())
+    assert int(out) == min(expected, threads.most())
 
 
 def test_threadpoolctl_sees_and_limits_the_threads():
@@ -118,8 +118,8 @@ def test_cgroup_quota(tmp_path, cgroup, files, quota):
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text + "\n")
-    assert _threads.cpu_quota(proc, root) == quota
-    assert _threads.cpu_quota(tmp_path / "missing", root) == math.inf
+    assert threads.cpu_quota(proc, root) == quota
+    assert threads.cpu_quota(tmp_path / "missing", root) == math.inf
 
 
 @pytest.mark.skipif(not LINUX, reason="counts threads in /proc")
@@ -128,7 +128,7 @@ def test_small_calls_stay_on_the_calling_thread_and_large_ones_do_not():
     code += "large_call(num_threads=2); print(os_threads())"
     small, large = map(int, run(code, OPENBLAS_NUM_THREADS="1").split())
     assert small == 1
-    assert large == min(2, _threads.most())
+    assert large == min(2, threads.most())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")

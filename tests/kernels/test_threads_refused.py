@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import pytest
 
-from cyroi import _threads
+from cyroi.arguments import threads
 from support.processes import LARGE, LINUX, run
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="the limits and /proc are Linux'"),
-    pytest.mark.skipif(_threads.most() < 2, reason="one thread is all that a call may use here"),
+    pytest.mark.skipif(threads.most() < 2, reason="one thread is all that a call may use here"),
 ]
 
 SETUP = """

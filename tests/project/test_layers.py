@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "cyroi"
 
-# From the top down. A module may import from layers below its own (and the reference from its own package).
+# From the top down. A module may import from floors below its own, and from its own room where that is one unit here.
 LAYERS = [
     {"__main__"},
     {"_demo"},
@@ -19,12 +19,13 @@ LAYERS = [
     {"_grids"},
     {"__init__"},
     {"reference"},
-    {"_roi_align", "_crop_and_resize", "_roi_align_backward", "_crop_and_resize_backward", "_config"},
-    {"_gradients"},
-    {"_engine", "_rois"},
-    {"_layout", "_threads"},
-    {"_validate", "_version"},
-    {"_typing"},
+    {"operators", "_config"},
+    {"_engine"},
+    {"arguments.results"},
+    {"arguments.boxes", "arguments.threads"},
+    {"arguments.validate"},
+    {"arguments.layout", "arguments.__init__"},
+    {"_typing", "_version"},
     {"cpu"},
 ]
 THIRD_PARTY = {
@@ -34,9 +35,16 @@ THIRD_PARTY = {
 }
 
 
-def unit(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[0]
+def unit(*parts: str) -> str | None:
+    """What stands in LAYERS of a module cyroi.parts, or of a name in it: a file of its own, or a room."""
+    names = [".".join(parts[:length]) for length in (2, 1)]
+    return next((name for name in names for units in LAYERS if name in units), None)
+
+
+def unit_of(path: Path) -> str:
+    found = unit(*path.relative_to(PACKAGE).with_suffix("").parts)
+    assert found, f"{path.name} stands in no layer"
+    return found
 
 
 def imported(path: Path, root: Path = PACKAGE.parent) -> set[str]:
@@ -62,11 +70,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_imports_go_down(path):
-    mine = unit(path)
+    mine = unit_of(path)
     for name in imported(path):
         first, *rest = name.split(".")
         if first == "cyroi":
-            other = rest[0] if rest and any(rest[0] in units for units in LAYERS) else "__init__"
+            other = unit(*rest) or "__init__"
             assert mine == other or layer(other) > layer(mine), f"{mine} imports {name}"
         elif first in THIRD_PARTY:
             assert THIRD_PARTY[first] is None or mine in THIRD_PARTY[first], f"{mine} imports {name}"
@@ -109,6 +117,10 @@ def test_test_files_have_names_of_their_own():
 
 
 # --- what an import brings with it ---
+
+
+def test_every_layer_is_there():
+    assert {name for units in LAYERS for name in units} == {unit_of(path) for path in FILES}
 
 
 def test_importing_cyroi_imports_nothing_but_numpy_and_the_standard_library():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _engine, _gradients, _layout, _rois, _threads, _validate
+from .. import _engine
+from ..arguments import results, threads, validate
+from ..arguments.boxes import crop_boxes
+from ..arguments.layout import AXES, batch_shape
+from .crop_and_resize import METHODS
 
 if TYPE_CHECKING:
-    from ._typing import Array, ArrayLike
+    from .._typing import Array, ArrayLike
 
 
 def crop_and_resize_backward(
@@ -119,24 +122,23 @@ def crop_and_resize_backward(
     >>> gradients[1]
     array([[5. , 0.5, 5. , 0.5]])
     """
-    layout = _validate.choice("layout", layout, _layout.AXES)
-    convention = _engine.METHODS[_validate.choice("method", method, _engine.METHODS)]
-    names = _gradients.asked(wrt, ("image", "boxes"))
-    grad = _gradients.gradient(grad_output)
+    layout = validate.choice("layout", layout, AXES)
+    sampling = METHODS[validate.choice("method", method, METHODS)]
+    names = validate.wrt_names(wrt, ("image", "boxes"))
+    grad = validate.grad_output(grad_output)
     allowed = f"({', '.join(layout)}), or be a single image"
-    maps = _gradients.maps("image", image, (2, 3, 4), allowed, names, grad.dtype)
-    _validate.real("extrapolation_value", extrapolation_value)
-    threads = _threads.resolve(num_threads)
-    images, channels = _gradients.batch_shape(maps.shape, layout)[:2]
-    coordinates = _rois.corners(boxes, maps.dtype)
-    indices = _rois.crop_indices(box_indices, len(coordinates), images, single=len(maps.shape) < 4)
-    crops = _gradients.check_shape(grad, len(indices), channels, layout, channel_axis=len(maps.shape) > 2)
-    containers = _gradients.crop_boxes(boxes, len(indices), coordinates.dtype)
-    inputs: dict[str, Sequence[object]] = {
+    maps = validate.maps_or_shape("image", image, (2, 3, 4), allowed, names, grad.dtype)
+    validate.real("extrapolation_value", extrapolation_value)
+    num_threads = threads.resolve(num_threads)
+    images, channels = batch_shape(maps.shape, layout)[:2]
+    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=len(maps.shape) < 4)
+    pixels = validate.grad_shape(grad, len(crops.images), channels, layout, channel_axis=len(maps.shape) > 2)
+    inputs: results.Inputs = {
         "grad_output": [grad_output, grad],
         "image": [image, maps.values],
-        "boxes": [boxes],
+        "boxes": crops.sources,
         "box_indices": [box_indices],
     }
-    call = _gradients.Call(convention, layout, crops, maps, coordinates, indices, threads)
-    return _gradients.differentiate(call, "image", containers, wrt, names, out, inputs)
+    gradients = results.gradients(names, "image", maps, crops, wrt, out, inputs)
+    _engine.differentiate(sampling, pixels, maps, crops, gradients, layout, num_threads, "image")
+    return gradients.returned

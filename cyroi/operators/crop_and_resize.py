@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _engine, _layout, _rois, _threads, _validate
-from .cpu import _quick
+from .. import _engine
+from ..arguments import results, threads, validate
+from ..arguments.boxes import crop_boxes
+from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
+from ..cpu import _quick, _separable
 
 if TYPE_CHECKING:
-    from ._typing import Array, ArrayLike
+    from .._typing import Array, ArrayLike
+
+METHODS = {"bilinear": _engine.Sampling(_separable.CROP_BILINEAR), "nearest": _engine.Sampling(_separable.CROP_NEAREST)}
 
 
 def crop_and_resize(
@@ -109,21 +114,20 @@ def crop_and_resize(
     )
     if ordinary is not None:
         return ordinary
-    layout = _validate.choice("layout", layout, _layout.AXES)
-    convention = _engine.METHODS[_validate.choice("method", method, _engine.METHODS)]
-    array = _validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or be a single image")
-    maps = _layout.as_batch(array, layout)
-    height, width = _validate.output_size("crop_size", crop_size)
-    fill = _validate.real("extrapolation_value", extrapolation_value)
-    threads = _threads.resolve(num_threads)
-    images, channels = _layout.planar_shape(maps.shape, layout)[:2]
-    coordinates = _rois.corners(boxes, maps.dtype)
-    indices = _rois.crop_indices(box_indices, len(coordinates), images, single=array.ndim < 4)
-    shape = _layout.layout_shape((len(coordinates), channels, height, width), layout)
+    layout = validate.choice("layout", layout, AXES)
+    sampling = METHODS[validate.choice("method", method, METHODS)]
+    array = validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or be a single image")
+    maps = as_batch(array, layout)
+    height, width = validate.output_size("crop_size", crop_size)
+    fill = validate.real("extrapolation_value", extrapolation_value)
+    num_threads = threads.resolve(num_threads)
+    images, channels = planar_shape(maps.shape, layout)[:2]
+    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=array.ndim < 4)
+    shape = layout_shape((len(crops.images), channels, height, width), layout)
     has_channels = array.ndim > 2
     shape = shape if has_channels else tuple(np.delete(shape, layout.index("C")))
-    inputs: dict[str, list[object]] = {"image": [image, maps], "boxes": [boxes], "box_indices": [box_indices]}
-    result = _layout.result("crop_size", shape, _validate.result_dtype(maps.dtype), out, inputs)
+    inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices]}
+    result = results.result("crop_size", shape, results.result_dtype(maps.dtype), out, inputs)
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
-    _engine.apply(convention, "crop_size", maps, coordinates, indices, target, layout, threads, fill=fill)
+    _engine.apply(sampling, maps, crops, target, layout, num_threads, "crop_size", fill)
     return result if out is None else out

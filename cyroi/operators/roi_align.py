@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import _engine, _layout, _rois, _threads, _validate
-from .cpu import _quick, _separable
+from .. import _engine
+from ..arguments import results, threads, validate
+from ..arguments.boxes import roi_boxes
+from ..arguments.layout import AXES, layout_shape, planar_shape
+from ..cpu import _quick, _separable
 
 if TYPE_CHECKING:
-    from ._typing import Array, ArrayLike
+    from .._typing import Array, ArrayLike
+
+MODES = ("avg",)
 
 
 def roi_align(
@@ -122,22 +127,26 @@ def roi_align(
     )
     if ordinary is not None:
         return ordinary
-    layout = _validate.choice("layout", layout, _layout.AXES)
-    _validate.choice("mode", mode, _engine.MODES)
-    maps = _validate.maps("input", input, (4,), f"({', '.join(layout)})")
-    height, width = _validate.output_size("output_size", output_size)
-    scale = _validate.spatial_scale("spatial_scale", spatial_scale)
-    ratio = _validate.sampling_ratio("sampling_ratio", sampling_ratio)
-    half_pixel = _validate.boolean("aligned", aligned)
-    threads = _threads.resolve(num_threads)
-    images, channels = _layout.planar_shape(maps.shape, layout)[:2]
-    coordinates, indices = _rois.normalise(boxes, batch_indices, images, maps.dtype)
-    shape = _layout.layout_shape((len(indices), channels, height, width), layout)
-    several = boxes if isinstance(boxes, (list, tuple)) else [boxes]
-    inputs = {"input": [input, maps], "boxes": several, "batch_indices": [batch_indices]}
-    result = _layout.result("output_size", shape, _validate.result_dtype(maps.dtype), out, inputs)
-    _engine.apply(
-        _separable.ROI_ALIGN, "output_size", maps, coordinates, indices, result, layout, threads,
-        spatial_scale=scale, sampling_ratio=ratio, aligned=half_pixel,
-    )  # fmt: skip
+    layout = validate.choice("layout", layout, AXES)
+    validate.choice("mode", mode, MODES)
+    maps = validate.maps("input", input, (4,), f"({', '.join(layout)})")
+    height, width = validate.output_size("output_size", output_size)
+    sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
+    num_threads = threads.resolve(num_threads)
+    images, channels = planar_shape(maps.shape, layout)[:2]
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype)
+    shape = layout_shape((len(rois.images), channels, height, width), layout)
+    inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices]}
+    result = results.result("output_size", shape, results.result_dtype(maps.dtype), out, inputs)
+    _engine.apply(sampling, maps, rois, result, layout, num_threads, "output_size")
     return result if out is None else out
+
+
+def sampling_of(spatial_scale: object, sampling_ratio: object, aligned: object) -> _engine.Sampling:
+    """What RoI Align and its gradients tell the kernels of where they sample."""
+    return _engine.Sampling(
+        _separable.ROI_ALIGN,
+        validate.spatial_scale("spatial_scale", spatial_scale),
+        validate.sampling_ratio("sampling_ratio", sampling_ratio),
+        validate.boolean("aligned", aligned),
+    )

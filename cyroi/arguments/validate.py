@@ -1,11 +1,8 @@
-"""Every check of an argument, and every message.
+"""The checks of arguments, each by itself, and their messages; boxes and `out` have files of their own.
 
 Each function takes the argument's name as the user wrote it and gives the value in the one form that the rest of the
-library uses. Errors: TypeError for the wrong kind of object or dtype, ValueError for shape, size, enum or a non-finite
-value, IndexError for an image index out of range, MemoryError for allocation.
-
-Boxes and indices are copied before they are looked at (snapshot, then validate): another thread that changes the
-caller's array cannot invalidate a check.
+library uses. Errors, here and there: TypeError for the wrong kind of object or dtype, ValueError for shape, size, enum
+or a non-finite value, IndexError for an image index out of range, MemoryError for allocation.
 """
 
 from __future__ import annotations
@@ -13,19 +10,28 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .cpu import _separable
+from ..cpu import _separable
+from .layout import planar_shape
 
 if TYPE_CHECKING:
-    from ._typing import Array, Indices
+    from .._typing import Array
 
 MAX_SAMPLING_RATIO = 4096
 MAX_SIDE = 2**31 - 1  # pixel indices are 32-bit integers in the kernels
-_EXACT_IN_FLOAT64 = 2**53
+FLOATS = ("float32", "float64", "float16", "bfloat16")  # what gradients may be stored in
+
+
+class Maps(NamedTuple):
+    """The maps that a result came from, or what is known of them."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    values: Array | None  # None: only their shape was given
 
 
 def as_array(name: str, value: object) -> Array:
@@ -60,15 +66,20 @@ def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
+def picture(name: str, value: object) -> Array:
+    """What is drawn: one channel, or RGB."""
+    array = as_array(name, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must have a real dtype; got {array.dtype}")
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
+        raise ValueError(f"{name} must have shape (H, W) or (H, W, 3), without an empty axis; got {array.shape}")
+    return array
+
+
 def stored(name: str, dtype: np.dtype[Any]) -> None:
     """Whether maps and results may be stored in this dtype, in any byte order."""
     if dtype.name not in _separable.ELEMENTS:
         raise TypeError(f"{name} must have dtype {', '.join(_separable.ELEMENTS)}; got {dtype}")
-
-
-def result_dtype(maps_dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of a new result: that of the maps, or float32 for integers."""
-    return np.dtype(np.float32) if maps_dtype.kind in "iu" else maps_dtype
 
 
 def integer(name: str, value: object) -> int:
@@ -143,86 +154,60 @@ def sampling_ratio(name: str, value: object) -> int:
     return max(ratio, 0)
 
 
-def box_dtype(name: str, array: Array) -> Array:
-    """Boxes of a dtype that converts exactly to float32 or float64."""
-    if array.size == 0 and array.dtype.kind == "f":
-        array = array.astype(np.float32)  # an empty list has no dtype of its own
-    kind, size = array.dtype.kind, array.dtype.itemsize
-    if not (kind in "iu" or (kind == "f" and size <= 8)):
-        raise TypeError(f"{name} must have a real dtype of at most 64 bits; got {array.dtype}")
-    if kind in "iu" and size == 8 and array.size and max(int(array.max()), -int(array.min())) > _EXACT_IN_FLOAT64:
-        raise ValueError(f"{name} must hold integers that float64 represents, within +-2**53")
-    return array
+# --- of gradients ---
 
 
-def geometry_dtype(maps_dtype: np.dtype[Any], boxes_dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type in which coordinates are computed: float32, unless maps or boxes say more than it can hold."""
-    wide = boxes_dtype.itemsize > (4 if boxes_dtype.kind == "f" else 2)
-    return np.dtype(np.float64 if wide or maps_dtype.itemsize > 4 else np.float32)
+def wrt_names(wrt: object, choices: Sequence[str]) -> tuple[str, ...]:
+    """The names in `wrt`: one, or a tuple of different ones."""
+    names = tuple(choice("wrt", name, choices) for name in (wrt if isinstance(wrt, tuple) else (wrt,)))
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"wrt must be one of {', '.join(map(repr, choices))} or a tuple of different ones; got {wrt!r}"
+        )
+    return names
 
 
-def coordinates(name: str, boxes: Array, order: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    """Private copy of (K, 4) boxes, columns in `order`, finite, contiguous, in the geometry dtype."""
-    copied = boxes[:, order]  # fancy indexing: always a copy
-    finite(name, copied, boxes)
-    return np.ascontiguousarray(copied, dtype)  # exact
+def floating(name: str, dtype: np.dtype[Any]) -> None:
+    """Whether gradients may be stored in this dtype, in any byte order."""
+    if dtype.name not in FLOATS:
+        raise TypeError(f"{name} must have dtype {', '.join(FLOATS)}; got {dtype}")
 
 
-def finite(name: str, boxes: Array, shown: Array, first: int = 0) -> None:
-    """That boxes are finite, else an error with a row of `shown`; first: the number of row 0.
-
-    Before boxes are converted: NumPy tells of a signalling NaN there, by an exception of its own if the user wants it.
-    """
-    if not np.isfinite(boxes).all():
-        row = int(np.flatnonzero(~np.isfinite(boxes).all(axis=1))[0])
-        raise ValueError(f"{name} must be finite; got {shown[row].tolist()} in row {first + row}")
+def grad_output(value: object) -> Array:
+    """An array of a floating dtype, native byte order."""
+    array = as_array("grad_output", value)
+    floating("grad_output", array.dtype)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def image_indices(name: str, value: object, count: int, images: int) -> Indices:
-    """Private copy of the image index of each of `count` boxes."""
-    array = np.array(as_array(name, value))
-    if array.size == 0 and not hasattr(value, "dtype"):
-        array = array.astype(np.intp)  # an empty list has no dtype of its own
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must have an integer dtype; got {array.dtype}")
-    if array.shape != (count,):
-        raise ValueError(f"{name} must have shape ({count},), one index per box; got {array.shape}")
-    return _in_range(name, array, images)
+def grad_shape(grad: Array, boxes: int, channels: int, layout: str, *, channel_axis: bool = True) -> Array:
+    """`grad_output` with four axes, once its shape is seen to be that of a result."""
+    if grad.ndim == (4 if channel_axis else 3):
+        crops = grad if channel_axis else np.expand_dims(grad, layout.index("C"))
+        count, found, height, width = planar_shape(crops.shape, layout)
+        if (count, found) == (boxes, channels) and min(height, width) > 0:
+            return crops
+    result = f"the result for {boxes} boxes and {channels} channels in layout {layout}"
+    raise ValueError(f"grad_output must have the shape of {result}; got {grad.shape}")
 
 
-def index_column(name: str, column: Array, images: int) -> Indices:
-    """Image indices from the first column of (K, 5) boxes, which is often floating."""
-    column = np.array(column)
-    if column.dtype.kind == "f":
-        if not np.isfinite(column).all():
-            raise ValueError(f"{name} must be finite; the image index of row {_first(~np.isfinite(column))} is not")
-        if not (column == np.trunc(column)).all():
-            row = _first(column != np.trunc(column))
-            raise ValueError(f"{name} must have whole image indices in column 0; got {column[row]} in row {row}")
-        dtype, column = column.dtype, column.astype(np.float64)  # `images` may be more than a float16 holds
-        exact = 2.0 ** (np.finfo(dtype).nmant + 1)
-        _in_range(name, column, images)
-        if (column >= exact).any():
-            raise ValueError(f"{name} of dtype {dtype} cannot hold image indices from {exact:.0f} on exactly")
-    return _in_range(name, column, images)
+def is_shape(value: object) -> bool:
+    """Whether this is a tuple of whole numbers: maps as nested sequences have more than one axis."""
+    return isinstance(value, tuple) and all(hasattr(side, "__index__") and np.ndim(side) == 0 for side in value)
 
 
-def _in_range(name: str, array: Array, images: int) -> Indices:
-    outside = (array < 0) | (array >= images)
-    if outside.any():
-        row = _first(outside)
-        raise IndexError(f"{name} must have image indices in [0, {images}); got {array[row]} in row {row}")
-    return array.astype(np.intp)
-
-
-def _first(mask: Array) -> int:
-    return int(np.flatnonzero(mask)[0])
-
-
-def allocate(name: str, create: Callable[[], Array], shape: Sequence[int]) -> Array:
-    """The new result array; its size follows from the argument `name`."""
-    try:
-        return create()
-    except (MemoryError, ValueError) as error:
-        message = f"{name} asks for a result of shape {tuple(shape)}, which cannot be allocated: {error}"
-        raise MemoryError(message) from None
+def maps_or_shape(
+    name: str, value: Any, ndims: Collection[int], shape: str, names: tuple[str, ...], dtype: np.dtype[Any]
+) -> Maps:
+    """The maps; or their shape, where that is all that the gradients `names` need. Their dtype is then `dtype`."""
+    if not is_shape(value):
+        array = maps(name, value, ndims, shape)
+        return Maps(array.shape, array.dtype, array)
+    if "boxes" in names:
+        raise TypeError(f"{name} must be the maps where wrt has 'boxes'; got the shape {value}")
+    sides = tuple(integer(name, side) for side in value)
+    if len(sides) not in ndims:
+        raise ValueError(f"{name} must have shape {shape}; got {sides}")
+    if min(sides) < 0 or max(sides) > MAX_SIDE:
+        raise ValueError(f"{name} must have sides in [0, {MAX_SIDE}]; got {sides}")
+    return Maps(sides, dtype, None)

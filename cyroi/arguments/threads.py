@@ -16,8 +16,8 @@ import math
 import os
 import warnings
 
-from . import _validate
-from .cpu import _host
+from ..cpu import _host
+from . import validate
 
 MAX_THREADS = 256
 
@@ -93,7 +93,7 @@ def resolve(num_threads: object) -> int:
     """The number of threads for one call."""
     if num_threads is None:
         return _host.threads(0)
-    wish = _validate.integer("num_threads", num_threads)
+    wish = validate.integer("num_threads", num_threads)
     if wish < 1:
         raise ValueError(f"num_threads must be at least 1; got {num_threads!r}")
     if wish > 1 and _host.was_forked():

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _engine, _gradients, _layout, _rois, _threads, _validate
-from .cpu import _separable
+from .. import _engine
+from ..arguments import results, threads, validate
+from ..arguments.boxes import roi_boxes
+from ..arguments.layout import AXES, planar_shape
+from .roi_align import MODES, sampling_of
 
 if TYPE_CHECKING:
-    from ._typing import Array, ArrayLike
+    from .._typing import Array, ArrayLike
 
 
 def roi_align_backward(
@@ -121,28 +124,22 @@ def roi_align_backward(
     >>> float(cyroi.roi_align_backward([[[[1.0]]]], (1, 1, 2, 2), [[0, 0, 0, 1, 1]]).sum())
     1.0
     """
-    layout = _validate.choice("layout", layout, _layout.AXES)
-    _validate.choice("mode", mode, _engine.MODES)
-    names = _gradients.asked(wrt, ("input", "boxes"))
-    grad = _gradients.gradient(grad_output)
-    maps = _gradients.maps("input", input, (4,), f"({', '.join(layout)})", names, grad.dtype)
-    scale = _validate.spatial_scale("spatial_scale", spatial_scale)
-    ratio = _validate.sampling_ratio("sampling_ratio", sampling_ratio)
-    half_pixel = _validate.boolean("aligned", aligned)
-    threads = _threads.resolve(num_threads)
-    images, channels = _layout.planar_shape(maps.shape, layout)[:2]
-    coordinates, indices = _rois.normalise(boxes, batch_indices, images, maps.dtype)
-    crops = _gradients.check_shape(grad, len(indices), channels, layout)
-    containers = _gradients.roi_boxes(boxes, batch_indices, indices, images, coordinates.dtype)
-    several = boxes if isinstance(boxes, (list, tuple)) else [boxes]
-    inputs: dict[str, Sequence[object]] = {
+    layout = validate.choice("layout", layout, AXES)
+    validate.choice("mode", mode, MODES)
+    names = validate.wrt_names(wrt, ("input", "boxes"))
+    grad = validate.grad_output(grad_output)
+    maps = validate.maps_or_shape("input", input, (4,), f"({', '.join(layout)})", names, grad.dtype)
+    sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
+    num_threads = threads.resolve(num_threads)
+    images, channels = planar_shape(maps.shape, layout)[:2]
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype)
+    bins = validate.grad_shape(grad, len(rois.images), channels, layout)
+    inputs: results.Inputs = {
         "grad_output": [grad_output, grad],
         "input": [input, maps.values],
-        "boxes": several,
+        "boxes": rois.sources,
         "batch_indices": [batch_indices],
     }
-    call = _gradients.Call(
-        _separable.ROI_ALIGN, layout, crops, maps, coordinates, indices, threads,
-        spatial_scale=scale, sampling_ratio=ratio, aligned=half_pixel,
-    )  # fmt: skip
-    return _gradients.differentiate(call, "input", containers, wrt, names, out, inputs)
+    gradients = results.gradients(names, "input", maps, rois, wrt, out, inputs)
+    _engine.differentiate(sampling, bins, maps, rois, gradients, layout, num_threads, "input")
+    return gradients.returned
