@@ -12,6 +12,17 @@
 #define CYROI_HD
 #endif
 
+/* For members of an object that must stay in registers, which it does only where all of them are inlined. */
+#if defined(__CUDACC__)
+#define CYROI_HD_INLINE CYROI_HD inline
+#elif defined(__GNUC__) || defined(__clang__)
+#define CYROI_HD_INLINE inline __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define CYROI_HD_INLINE __forceinline
+#else
+#define CYROI_HD_INLINE inline
+#endif
+
 namespace cyroi {
 
 /* Counts and offsets. 64 bits everywhere: maps and results of more than 2**31 elements are ordinary. */
