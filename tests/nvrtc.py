@@ -1,5 +1,6 @@
-"""NVIDIA's run-time compiler out of its PyPI wheel, by ctypes: compiles device code where there is neither a GPU, nor a
-driver, nor a toolkit."""
+"""NVIDIA's run-time compiler out of its PyPI wheel, by ctypes: compiles device code where there is neither a GPU nor a
+driver nor a toolkit.
+"""
 
 from __future__ import annotations
 
@@ -44,19 +45,19 @@ class Compiler:
         self.call("nvrtcGetSupportedArchs", numbers)
         return list(numbers)
 
-    def compile(self, source: str, target: int, options: Sequence[str]) -> Compiled:
+    def compile(self, source: str, target: str, options: Sequence[str]) -> Compiled:
+        """target: "sm_75", or "compute_75" for PTX alone, which is several times as fast."""
         program = ctypes.c_void_p()
-        text = source.encode()
-        self.call("nvrtcCreateProgram", ctypes.byref(program), text, b"program.cu", 0, None, None)
+        self.call("nvrtcCreateProgram", ctypes.byref(program), source.encode(), b"program.cu", 0, None, None)
         try:
-            all_options = [f"--gpu-architecture=sm_{target}".encode(), *(option.encode() for option in options)]
-            array = (ctypes.c_char_p * len(all_options))(*all_options)
-            failed = self.library.nvrtcCompileProgram(program, len(all_options), array)
+            arguments = [f"--gpu-architecture={target}".encode(), *(option.encode() for option in options)]
+            array = (ctypes.c_char_p * len(arguments))(*arguments)
+            failed = self.library.nvrtcCompileProgram(program, len(arguments), array)
             log = self.text(program, "ProgramLog").rstrip(b"\0").decode()
             if failed:
                 raise Failed(log)
-            ptx = self.text(program, "PTX").rstrip(b"\0").decode()
-            return Compiled(ptx, self.text(program, "CUBIN"), log)
+            cubin = self.text(program, "CUBIN") if target.startswith("sm_") else b""
+            return Compiled(self.text(program, "PTX").rstrip(b"\0").decode(), cubin, log)
         finally:
             self.call("nvrtcDestroyProgram", ctypes.byref(program))
 

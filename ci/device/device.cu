@@ -52,15 +52,16 @@ CYROI_HD void plan_one(const Work& work, index k, const G* boxes, const index* p
     const G* box = boxes + kBoxSides * k;
     const index at = places[k], all = work.taps, bins = tile.bins_y + tile.bins_x;
     int* ends = to.ends + 3 * k * bins;
-    to.plans[3 * k] = plan_box<G, A>(op, box, k, at, nullptr, nullptr, ends);
-    ends += bins;
-    const BoxPlan plan = to.plans[3 * k + 1] = plan_box<G, A>(op, box, k, at, to.pixels, to.numbers, ends);
-    const Bins<A> rows = y_bins(plan, to.pixels, to.numbers, ends);
+    for (int pass = 0; pass < 2; ++pass, ends += bins) { /* in a loop, so that planning is compiled once */
+        int* pixels = pass > 0 ? to.pixels : nullptr;
+        to.plans[3 * k + pass] = plan_box<G, A>(op, box, k, at, pixels, to.numbers, ends);
+    }
+    const BoxPlan& plan = to.plans[3 * k + 1];
+    const Bins<A> rows = y_bins(plan, to.pixels, to.numbers, ends - bins);
     to.counts[2 * k] = turn(rows, tile.bins_y, work.batch, to.shares + plan.taps, to.lines + plan.taps);
 
     int* pixels = to.pixels + all;
     A *weights = to.numbers + all, *by_lo = weights + all, *by_hi = by_lo + all;
-    ends += bins;
     const BoxPlan s = to.plans[3 * k + 2] = plan_slopes<G, A>(op, box, k, at, pixels, weights, by_lo, by_hi, ends);
     const Bins<A> columns = x_bins(s, pixels, weights, ends, tile.bins_y);
     to.counts[2 * k + 1] =
@@ -100,7 +101,6 @@ CYROI_HD void plan_one(const Work& work, index k, const G* boxes, const index* p
 CAPACITY(capacity_f4, float)
 CAPACITY(capacity_f8, double)
 PLAN(plan_f4_f4, float, float)
-PLAN(plan_f4_f8, float, double)
 PLAN(plan_f8_f4, double, float)
 PLAN(plan_f8_f8, double, double)
 CONVERT(convert_float32_f4, float, float)
