@@ -17,6 +17,8 @@ SPEC = importlib.util.spec_from_file_location("device_plan", ROOT / "ci" / "devi
 device_plan = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(device_plan)
 
+COUNTS = slice(device_plan.Y_COUNT, device_plan.X_COUNT + 1)
+
 # A planner without samples: bin p covers [p * size / bins, (p + 1) * size / bins), each pixel by its share of that.
 INTEGRAL = """
 #include <cstdio>
@@ -74,20 +76,20 @@ def test_counting_gives_what_writing_gives(planned):
         counted, written = (np.ascontiguousarray(memory[name][:, :2]).swapaxes(0, 1) for name in ("plans", "ends"))
         for first, second in (counted, written):
             np.testing.assert_array_equal(first, second)
-        assert np.all(memory["plans"][:, 1, 3:5].sum(axis=1) <= memory["capacity"])
-    assert sum(memory["plans"][:, 0, 3:5].sum() for _, memory in planned) > 100_000
+        assert np.all(memory["plans"][:, 1, COUNTS].sum(axis=1) <= memory["capacity"])
+    assert sum(memory["plans"][:, 0, COUNTS].sum() for _, memory in planned) > 100_000
 
 
 def test_columns_are_those_that_a_tap_reads(planned):
     for _, memory in planned:
-        for _, _, at, _, count, first, span in memory["plans"][:, 1]:
+        for _, _, _, at, _, count, first, span in memory["plans"][:, 1]:
             pixels = memory["pixels"][0, at : at + count]
             assert (first, span) == ((pixels.min(), np.ptp(pixels) + 1) if count else (0, 0))
 
 
 def test_derivatives_leave_the_weights_as_they_are(planned):
     for _, memory in planned:
-        for (_, at, _, count, *_), (_, _, _, more, *_) in memory["plans"][:, 1:]:
+        for (_, _, at, _, count, *_), (_, _, _, _, more, *_) in memory["plans"][:, 1:]:
             weights = memory["numbers"][1, at : at + more]
             assert weights[weights != 0].tobytes() == memory["numbers"][0, at : at + count].tobytes()
 
@@ -113,12 +115,12 @@ def test_turned_taps_are_the_taps_by_batch_pixel_and_bin(planned):
     for work, memory in planned:
         rows, columns = (int(work["op"]["tile"][name]) for name in ("bins_y", "bins_x"))
         for k in range(0, device_plan.BOXES, 5):
-            _, at, _, count, *_ = memory["plans"][k, 1]
+            _, _, at, _, count, *_ = memory["plans"][k, 1]
             part, bins = slice(at, at + count), bins_of(memory["ends"][k, 1, :rows])
             numbers, shares, lines = memory["numbers"][:1, part], memory["shares"][part], memory["lines"][0, part]
             batch = int(work["batch"])
             check_turned(memory["pixels"][0, part], numbers, bins, batch, shares, lines, memory["counts"][k, 0])
-            _, _, at, _, count, *_ = memory["plans"][k, 2]
+            _, _, _, at, _, count, *_ = memory["plans"][k, 2]
             part, bins = slice(at, at + count), bins_of(memory["ends"][k, 2, rows:])
             numbers, shares, lines = memory["numbers"][1:, part], memory["slopes"][part], memory["lines"][1, part]
             check_turned(memory["pixels"][1, part], numbers, bins, columns, shares, lines, memory["counts"][k, 1])

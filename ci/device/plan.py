@@ -40,7 +40,8 @@ OPERATOR = np.dtype(
     align=True,
 )
 WORK = np.dtype([("op", OPERATOR), ("boxes", "<i8"), ("taps", "<i8"), ("batch", "<i8")], align=True)
-PLAN = np.dtype("7<i8")
+PLAN = np.dtype("8<i8")
+IMAGE, ROW, TAPS, TAPS_X, Y_COUNT, X_COUNT, X_FIRST, X_SPAN = range(8)  # its fields
 ELEMENTS = {"float16": "u2", "bfloat16": "u2", "uint8": "u1", "int8": "i1", "uint16": "u2", "int16": "i2"}
 ROI_ALIGN, CROP_BILINEAR, CROP_NEAREST = range(3)
 # bins, size of the map, tile, bins in a batch: ordinary, one bin, more bins than pixels, a tile inside a large output
@@ -257,7 +258,7 @@ def check(folder: Path, target: int) -> bool:
     right = wrong = boxes = taps = 0
     for i, (work, _, real) in enumerate(works()):
         planned = plan(gpu, work, expected[f"{i}/boxes"], real)
-        boxes, taps = boxes + BOXES, taps + int(planned["plans"][:, 1, 3:5].sum())
+        boxes, taps = boxes + BOXES, taps + int(planned["plans"][:, 1, Y_COUNT : X_COUNT + 1].sum())
         for name, array in planned.items():
             if same(array.reshape(-1).view(np.uint8), expected[f"{i}/{name}"]):
                 right += 1

@@ -37,7 +37,7 @@ def test_the_device_code_includes_every_header():
 @pytest.mark.parametrize("header", HEADERS)
 def test_a_header_uses_nothing_of_the_standard_library(header):
     code = re.sub(r"/\*.*?\*/", "", (INCLUDE / header).read_text(), flags=re.DOTALL)
-    assert "std::" not in code
+    assert re.search(r"\bstd\b", code) is None
 
 
 def compile_with(compiler, source, tmp_path, *options):

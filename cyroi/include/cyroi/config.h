@@ -28,8 +28,8 @@ namespace cyroi {
 /* Counts and offsets. 64 bits everywhere: maps and results of more than 2**31 elements are ordinary. */
 typedef long long index;
 
-/* Values of a box: y1 x1 y2 x2. */
-static const int kBoxSides = 4;
+/* The values of a box, in the order in which planners get them. */
+enum BoxSide { kY1 = 0, kX1, kY2, kX2, kBoxSides };
 
 template <class T>
 CYROI_HD inline T smaller(T a, T b) {

@@ -18,9 +18,6 @@
 
 namespace cyroi {
 
-/* The values of a box, in their order. */
-enum BoxSide { kY1 = 0, kX1, kY2, kX2, kBoxSides };
-
 enum Convention { ROI_ALIGN = 0, CROP_BILINEAR = 1, CROP_NEAREST = 2 };
 
 /* A part of the bins: rows [first_y, first_y + bins_y), columns likewise. */
@@ -99,8 +96,13 @@ struct BothAxes {
         TapWriter<A, N> rows(taps, room_y), columns(taps.from(room_y), room_x);
         plan_bins(planner, y, tile.first_y, tile.bins_y, rows, ends);
         plan_bins(planner, x, tile.first_x, tile.bins_x, columns, ends + tile.bins_y);
-        const index x_first = columns.count() > 0 ? columns.first() : 0;
-        return BoxPlan{0, 0, room_y, rows.count(), columns.count(), x_first, columns.last() + 1 - x_first};
+        BoxPlan plan = BoxPlan();
+        plan.taps_x = room_y;
+        plan.y_count = rows.count();
+        plan.x_count = columns.count();
+        plan.x_first = plan.x_count > 0 ? columns.first() : 0;
+        plan.x_span = columns.last() + 1 - plan.x_first;
+        return plan;
     }
 };
 
