@@ -72,7 +72,8 @@ CYROI_HD index tap_capacity(const Operator& op, const G* box /* IN: kBoxSides */
 
 /* Plans bins first, first + 1 ... of one axis, and says for each where its taps end. */
 template <class P, class X, class W>
-CYROI_HD void plan_bins(const P& planner, const X& axis, index first, index bins, W& writer, int* ends /* OUT */) {
+CYROI_HD_INLINE void plan_bins(const P& planner, const X& axis, index first, index bins, W& writer,
+                               int* ends /* OUT */) {
     for (index p = 0; p < bins; ++p) {
         planner.bin(axis, first + p, writer);
         ends[p] = writer.count();

@@ -8,8 +8,7 @@
  *    of lo + 1 grows by 1. At a whole t this is the slope towards larger t, so a pixel of weight 0 may have a
  *    derivative. Elsewhere the sample reads a border pixel alone, clamped, and does not move (Sample::moves).
  * c) What the samples of a bin add up to is multiplied by the weight of one of them at the end, once.
- * d) The sums of one bin and the writer are inlined wholly: with a call among them planning takes 1.5 to 3 times as
- *    long.
+ * d) The sums of one bin and the writer are inlined wholly, see CYROI_HD_INLINE.
  *
  * Compiled where boxes are planned: by the host once, and as device code. */
 #ifndef CYROI_SAMPLED_AXIS_H

@@ -35,7 +35,7 @@ struct CropAndResize {
     }
 
     template <class W>
-    CYROI_HD void bin(const SampledAxis<G>& a, index p, W& taps) const {
+    CYROI_HD_INLINE void bin(const SampledAxis<G>& a, index p, W& taps) const {
         const Sample s = crop_sample(a.start + static_cast<G>(p) * a.step, a.size);
         SampleSums<W> sums(taps, a.weight);
         sums.add(to_nearest ? nearest(s) : s, motion(a, p));

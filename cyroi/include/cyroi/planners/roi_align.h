@@ -51,20 +51,20 @@ struct RoiAlign {
     CYROI_HD static index capacity(const SampledAxis<G>& a, index bins) { return sampled_capacity(a, bins); }
 
     /* The size of the grid counts as a constant. */
-    CYROI_HD Motion motion(const SampledAxis<G>& a, index p, index i) const {
+    CYROI_HD_INLINE Motion motion(const SampledAxis<G>& a, index p, index i) const {
         const double in_bin = (static_cast<double>(i) + 0.5) / static_cast<double>(a.grid);
         const double along = (static_cast<double>(p) + in_bin) / static_cast<double>(a.bins);
         const double unit = static_cast<double>(scale), by_hi = a.pinned ? 0.0 : unit * along;
         return Motion{unit - by_hi, by_hi};
     }
 
-    CYROI_HD static G coordinate(const SampledAxis<G>& a, index p, index i) {
+    CYROI_HD_INLINE static G coordinate(const SampledAxis<G>& a, index p, index i) {
         return (a.start + static_cast<G>(p) * a.step) +
                ((static_cast<G>(i) + static_cast<G>(0.5)) * a.step) / static_cast<G>(a.grid);
     }
 
     template <class W>
-    CYROI_HD void bin(const SampledAxis<G>& a, index p, W& taps) const {
+    CYROI_HD_INLINE void bin(const SampledAxis<G>& a, index p, W& taps) const {
         index first = 0, last = a.grid;
         if (sampling_ratio == 0) {
             first = first_beyond(a, p, static_cast<G>(-1), true);
