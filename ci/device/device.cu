@@ -4,7 +4,7 @@
  * Decision: one source for the host and for the device, as functions with C names, so that whoever loads them needs no
  * C++ and the same calls can be compared bit for bit.
  *
- * Compiled by tests/test_headers.py (NVRTC, nvcc and the C++ compiler) and by ci/device/plan.py, which runs it. */
+ * Compiled by tests/kernels/test_headers.py (NVRTC, nvcc and the C++ compiler) and by ci/device/plan.py, which runs it. */
 #include "cyroi/config.h"
 #include "cyroi/elements.h"
 #include "cyroi/plan.h"

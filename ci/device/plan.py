@@ -222,7 +222,7 @@ def is_nan(array: np.ndarray, name: str) -> np.ndarray:
 
 def device_code(target: int) -> bytes:
     sys.path.insert(0, str(ROOT / "tests"))
-    import nvrtc
+    from support import nvrtc
 
     library = nvrtc.find_library()
     assert library is not None, "needs the dependency group gpu"

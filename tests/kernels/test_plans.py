@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("device_plan", ROOT / "ci" / "device" / "plan.py")
 device_plan = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(device_plan)
