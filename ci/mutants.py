@@ -38,8 +38,8 @@ BUGS = {
     ),
     "a room one too small": (
         "cyroi/include/cyroi/plan.h",
-        "writer(out, a.capacity(bins),",
-        "writer(out, a.capacity(bins) - 1,",
+        "rows(taps, room_y),",
+        "rows(taps, room_y - 1),",
     ),
     "a block that loses its last bin": (
         "cyroi/cpu/forward/dense.h",

@@ -7,6 +7,8 @@
 #ifndef CYROI_CPU_BACKWARD_MAPS_PLANES_H
 #define CYROI_CPU_BACKWARD_MAPS_PLANES_H
 
+#include <algorithm>
+
 #include "backward/gradient_rows.h"
 
 namespace cyroi {

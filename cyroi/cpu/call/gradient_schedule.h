@@ -2,6 +2,8 @@
 #ifndef CYROI_CPU_CALL_GRADIENT_SCHEDULE_H
 #define CYROI_CPU_CALL_GRADIENT_SCHEDULE_H
 
+#include <algorithm>
+
 #include "call/gradient_job.h"
 #include "call/schedule.h"
 

@@ -84,16 +84,14 @@ struct Job : Chunk {
 
 template <class A>
 inline Bins<A> y_bins(const Job& job, index k) {
-    const BoxPlan& box = job.boxes[k];
-    const TapList<A> taps = {job.pixels + box.taps, static_cast<const A*>(job.weights) + box.taps, box.y_count};
-    return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x)};
+    const A* weights = static_cast<const A*>(job.weights);
+    return y_bins(job.boxes[k], job.pixels, weights, job.ends + k * (job.bins_y + job.bins_x));
 }
 
 template <class A>
 inline Bins<A> x_bins(const Job& job, index k) {
-    const BoxPlan& box = job.boxes[k];
-    const TapList<A> taps = {job.pixels + box.taps_x, static_cast<const A*>(job.weights) + box.taps_x, box.x_count};
-    return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x) + job.bins_y};
+    const A* weights = static_cast<const A*>(job.weights);
+    return x_bins(job.boxes[k], job.pixels, weights, job.ends + k * (job.bins_y + job.bins_x), job.bins_y);
 }
 
 /* Room for the blocks of a box: each has the last element of a bin, or is followed by one that has. */
