@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+# Two threads of one call wait for each other; where other processes keep the cores busy, those that spin while they
+# wait take many times as long. Read when OpenMP is loaded, hence first.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import hypothesis
 import pytest
 

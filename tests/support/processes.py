@@ -23,7 +23,8 @@ def os_threads():
 
 def run(code: str, **environment: str) -> str:
     """Standard output of a fresh interpreter that can import `support`; fails on a crash, a hang or an error."""
-    env = {k: v for k, v in os.environ.items() if k not in ("CYROI_NUM_THREADS", "OMP_NUM_THREADS")}
+    ours = ("CYROI_NUM_THREADS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")  # the last from conftest.py
+    env = {k: v for k, v in os.environ.items() if k not in ours}
     env |= {"PYTHONPATH": os.pathsep.join([TESTS, *filter(None, [env.get("PYTHONPATH")])])} | environment
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=env)
     assert done.returncode == 0, done.stderr
