@@ -22,8 +22,6 @@ struct Output {
     bool contiguous;  /* elements of a row follow each other */
     bool plain;       /* ... and are of the type that is computed with */
     bool streams;     /* ... and go past the caches, see executor.h */
-    bool direct;      /* ... from registers: cache lines begin at the same element of every row */
-    index lead;       /* ... which is this one */
 };
 
 /* A run of bins of one output row, see blocks.h. */

@@ -16,8 +16,7 @@
  * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane,
  *    so they should leave room in the cache.
  * e) On the fused route an element is a bin and a channel. A block may end between the channels of a bin, on targets
- *    with permutations, so that it fills a vector; where results go to memory past the caches (Output::direct), so that
- *    it ends where a cache line does.
+ *    with permutations, so that it fills a vector.
  * f) A box is buffered (buffer.h) where a bin is dense, where an output row takes many blocks, so that no column is
  *    combined twice, and on targets without permutations. */
 #ifndef CYROI_CPU_FORWARD_BLOCKS_H
@@ -110,24 +109,16 @@ inline bool is_dense(const TapList<A>& x) {
     return x.count > kSlots && x.pixel[x.count - 1] - x.pixel[0] == x.count - 1; /* taps ascend */
 }
 
-/* How many elements a block that begins with element `first` of an output row may have. */
-template <class A>
-inline index most_elements(const Job& job, index first) {
-    const index lanes = Lanes<A>::count;
-    if (!job.out.direct || !Lanes<A>::permutes) return lanes;
-    return lanes - ((first - job.out.lead) % lanes + lanes) % lanes;
-}
-
 /* The block that begins with element `first`, of elements for whose bins tables have room; it may have none. */
 template <class A>
 inline Block table_block(const Job& job, const Bins<A>& x, index first) {
     static_assert(kFusedChannels <= Lanes<A>::count, "one bin of an image must fit a vector");
-    const index lanes = Lanes<A>::count, most = most_elements<A>(job, first);
+    const index lanes = Lanes<A>::count;
     const index unit = Lanes<A>::permutes ? 1 : job.row_channels;
     Columns columns = {0, -1};
     Block block = Block();
     index last = first, slots = 0;
-    for (; last < job.bins_x * job.row_channels && last + unit - first <= most; last += unit) {
+    for (; last < job.bins_x * job.row_channels && last + unit - first <= lanes; last += unit) {
         const TapList<A> taps = x[last / job.row_channels];
         const Columns joined = join(columns, taps);
         if (taps.count > kSlots || (joined.any() && span_of(job, joined) > 4 * lanes)) break;

@@ -86,17 +86,9 @@ inline void stage_part(const Part<S>& part, A* stage) {
         staged.p1 = smaller(part.p1, p + most);
         const index n = (staged.p1 - p) * row;
         const index x = size * (job.route == PLANES ? 1 : part.channels);
-        staged.out = Output{reinterpret_cast<char*>(stage),
-                            0,
-                            job.route == PLANES ? n * size : size,
-                            row * size,
-                            x,
-                            sizeof(A) == 8 ? FLOAT64 : FLOAT32,
-                            true,
-                            true,
-                            false,
-                            false,
-                            0};
+        const int element = sizeof(A) == 8 ? FLOAT64 : FLOAT32;
+        const index channel = job.route == PLANES ? n * size : size;
+        staged.out = Output{reinterpret_cast<char*>(stage), 0, channel, row * size, x, element, true, true, false};
         run_part(staged);
         if (part.out.y != row * stored) { /* rows apart */
             for (index i = 0; i < runs * (n / row); ++i) {
@@ -113,7 +105,7 @@ inline void stage_part(const Part<S>& part, A* stage) {
 /* Whether results are formed in a stage before they go where they belong. */
 template <class A>
 inline bool is_staged(const Output& out) {
-    return (Lanes<A>::streams && out.streams && !out.direct) || (out.contiguous && !out.plain);
+    return (Lanes<A>::streams && out.streams) || (out.contiguous && !out.plain);
 }
 
 /* Bytes of what a thread works in. */

@@ -41,7 +41,6 @@ CYROI_INLINE void pick_bins(const Tables<A>& tables, int slots, A fill, const ty
 template <class B, class A, class S>
 CYROI_INLINE void store_bins(const Part<S>& part, const Block& block, typename B::Vector sum, char* row) {
     A* to = reinterpret_cast<A*>(row) + block.first;
-    if (part.out.direct && block.elements == Lanes<A>::count) return B::stream(to, sum);
     if (part.out.plain) return B::store_part(to, sum, block.elements);
     store_elements<A>(part, block.first, block.elements, B::lanes(sum), row);
 }
