@@ -44,12 +44,15 @@ template <class A>
 struct Tables {
     const typename Lanes<A>::Integer* at;
     const A* weight;
+
+    Tables from(index element) const { return Tables{at + element, weight + element}; }
 };
 
+/* Of all blocks of a box. */
 template <class A>
-inline Tables<A> tables_of(const Job& job, index k, const Block& block) {
+inline Tables<A> tables_of(const Job& job, index k) {
     typedef typename Lanes<A>::Integer Place;
-    const index offset = job.cuts[k].table + block.table;
+    const index offset = job.cuts[k].table;
     return Tables<A>{static_cast<const Place*>(job.at) + offset, static_cast<const A*>(job.slot_weights) + offset};
 }
 

@@ -66,34 +66,57 @@ inline void combine_row(const S* map, index stride, const TapList<A>& y, index n
     }
 }
 
-/* Bins of a block out of G rows. rows[g]: column `block.column` of row g. */
+/* Blocks [block, end) out of G combined rows, which begin with column `column`. */
+template <class A>
+struct BlockRun {
+    const Block* block;
+    const Block* end;
+    index column;
+    const RowBuffer<A>* rows;
+};
+
+/* Bins by permutations. The blocks of a run fill as many vectors each, so that nothing is looked up from one to the
+ * next but their places and tables. */
 template <bool permutes>
 struct BufferedOf {
     template <class B, int R, int G, class S, class A>
-    static void pick(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+    static CYROI_KERNEL void pick(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
         typedef Lanes<A> L;
-        typename L::Vector row[G][R];
-        typename B::Vector sum[G];
-        CYROI_UNROLL for (int g = 0; g < G; ++g) {
-            CYROI_UNROLL for (int r = 0; r < R; ++r) row[g][r] = L::load(rows[g] + r * L::count);
+        const Tables<A> tables = tables_of<A>(part.job, part.k);
+        const RowBuffer<A>* const rows = run.rows;
+        const A fill = part.fill();
+        const bool plain = part.out.plain;
+        for (const Block* block = run.block; block != run.end; ++block) {
+            const index at = block->column - run.column;
+            typename L::Vector row[G][R];
+            typename B::Vector sum[G];
+            CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                CYROI_UNROLL for (int r = 0; r < R; ++r) row[g][r] = L::load(rows[g].row + at + r * L::count);
+            }
+            pick_bins<B, R, G>(tables.from(block->table), block->slots, fill, row, sum);
+            CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                if (plain) {
+                    B::store_part(reinterpret_cast<A*>(out[g]) + block->first, sum[g], block->elements);
+                } else {
+                    store_elements<A>(part, block->first, block->elements, B::lanes(sum[g]), out[g]);
+                }
+            }
         }
-        pick_bins<B, R, G>(tables_of<A>(part.job, part.k, block), block.slots, part.fill(), row, sum);
-        CYROI_UNROLL for (int g = 0; g < G; ++g) store_bins<B, A>(part, block, sum[g], out[g]);
     }
     template <class B, int G, class S, class A>
-    static void with(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
-        switch (block.vectors) {
-            case 1: return pick<B, 1, G>(part, block, rows, out);
-            case 2: return pick<B, 2, G>(part, block, rows, out);
-            case 3: return pick<B, 3, G>(part, block, rows, out);
-            default: return pick<B, 4, G>(part, block, rows, out);
+    static void with(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
+        switch (run.block->vectors) {
+            case 1: return pick<B, 1, G>(part, run, out);
+            case 2: return pick<B, 2, G>(part, run, out);
+            case 3: return pick<B, 3, G>(part, run, out);
+            default: return pick<B, 4, G>(part, run, out);
         }
     }
     template <int G, class S, class A>
-    static void run(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+    static void bins(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
         typedef Lanes<A> L;
-        if (block.lanes == L::Few::count) return with<typename L::Few, G>(part, block, rows, out);
-        with<typename L::Bins, G>(part, block, rows, out);
+        if (run.block->lanes == L::Few::count) return with<typename L::Few, G>(part, run, out);
+        with<typename L::Bins, G>(part, run, out);
     }
 };
 
@@ -101,18 +124,20 @@ struct BufferedOf {
 template <>
 struct BufferedOf<false> {
     template <int G, class S, class A>
-    static void run(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+    static void bins(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
         const Job& job = part.job;
-        const index q0 = block.first / job.row_channels, q1 = q0 + block.elements / job.row_channels;
+        const Block& last = *(run.end - 1);
+        const index q0 = run.block->first / job.row_channels, q1 = (last.first + last.elements) / job.row_channels;
         for (index q = q0; q < q1; ++q) {
             const TapList<A> x = part.x[q];
             for (index channel = 0; channel < job.row_channels; ++channel) {
                 A value[G];
                 CYROI_UNROLL for (int g = 0; g < G; ++g) value[g] = part.fill();
                 for (index s = 0; s < x.count; ++s) {
-                    const index at = x.pixel[s] * job.maps.x + channel - block.column;
+                    const index at = x.pixel[s] * job.maps.x + channel - run.column;
                     CYROI_UNROLL for (int g = 0; g < G; ++g) {
-                        value[g] = s == 0 ? x.weight[s] * rows[g][at] : fma_one(x.weight[s], rows[g][at], value[g]);
+                        const A element = run.rows[g].row[at];
+                        value[g] = s == 0 ? x.weight[s] * element : fma_one(x.weight[s], element, value[g]);
                     }
                 }
                 const index offset = q * part.out.x + channel * part.out.c;
@@ -128,22 +153,32 @@ struct BufferedOf<false> {
     }
 };
 
+/* The blocks from b on, below `last`, that are picked as b is. */
+inline index run_end(const Block* blocks, index b, index last) {
+    index end = b + 1;
+    while (end < last && blocks[end].vectors == blocks[b].vectors && blocks[end].lanes == blocks[b].lanes) ++end;
+    return end;
+}
+
 /* All bins of a segment, for G combined rows. */
 template <int G, class S, class A>
 inline void segment_bins(const Part<S>& part, const Segment& segment, const RowBuffer<A>* buffers,
                          char* const (&out)[G]) {
-    for (index b = segment.first; b < segment.last; ++b) {
-        const Block& block = blocks_of(part.job, part.k)[b];
+    const Block* const blocks = blocks_of(part.job, part.k);
+    for (index b = segment.first, end; b < segment.last; b = end) {
+        const Block& block = blocks[b];
+        end = block.vectors > 0 ? run_end(blocks, b, segment.last) : b + 1;
+        if (block.vectors > 0) {
+            const BlockRun<A> run = {blocks + b, blocks + end, segment.column, buffers};
+            BufferedOf<Lanes<A>::permutes>::template bins<G>(part, run, out);
+            continue;
+        }
         const A* rows[G];
         for (int g = 0; g < G; ++g) rows[g] = buffers[g].row + (block.column - segment.column);
-        if (block.vectors > 0) {
-            BufferedOf<Lanes<A>::permutes>::template run<G>(part, block, rows, out);
+        if (block.vectors == kDense && part.job.maps.x == 1) {
+            dense_bins<G>(part, block, rows, out);
         } else if (block.vectors == kDense) {
-            if (part.job.maps.x == 1) {
-                dense_bins<G>(part, block, rows, out);
-            } else {
-                for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
-            }
+            for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
         } else {
             for (int g = 0; g < G; ++g) fill_elements(part, block.first, block.first + block.elements, out[g]);
         }

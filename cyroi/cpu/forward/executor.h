@@ -122,7 +122,8 @@ inline void run_box(const Job& job, index k, index c0, index c1, index p0, index
     Part<S> part = {job, k, y_bins<A>(job, k), x_bins<A>(job, k), c1 - c0, p0, p1, map, job.out, &scratch};
     part.out.data += (job.first_box + k) * job.out.n + c0 * job.out.c + p0 * job.out.y;
     if (!is_staged<A>(job.out)) return run_part(part);
-    stage_part(part, part.out.plain ? scratch.stage.like(part.out.data) : scratch.stage.memory);
+    const bool like = job.route == PIXELS || job.bins_x * job.row_channels % Lanes<A>::count != 0;
+    stage_part(part, part.out.plain && like ? scratch.stage.like(part.out.data) : scratch.stage.memory);
 }
 
 }  // namespace cyroi

@@ -77,7 +77,7 @@ template <class B, int R, class S>
 CYROI_KERNEL void register_rows(const Part<S>& part, const Block& block) {
     typedef typename Arithmetic<S>::Type A;
     const int G = R <= kRegisters / 16 ? 4 : (R <= kRegisters / 8 ? 2 : 1);
-    const Tables<A> tables = tables_of<A>(part.job, part.k, block);
+    const Tables<A> tables = tables_of<A>(part.job, part.k).from(block.table);
     for (index p = part.p0; p < part.p1; ++p) {
         if (part.job.row_channels == 1) {
             register_channels<B, R, G>(part, block, tables, 0, p);
