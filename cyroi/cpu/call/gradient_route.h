@@ -14,15 +14,20 @@ inline index region_size(const GradientJob& g) {
     return row * job.rows * element_size(job.maps_element);
 }
 
+/* The route pixels instead of fused. */
+inline void go_by_pixels(const Array& maps, const Array& grad, Job& job /* IN and OUT */) {
+    job.route = PIXELS;
+    job.row_channels = 1;
+    job.out.contiguous = grad.strides[1] == element_size(grad.element) || job.channels == 1;
+    job.out.plain = is_plain(job, maps);
+}
+
 /* Strides, route, and how images are cut into regions: that fit the cache, and at least two for each thread. */
 inline bool describe_maps(const Array& maps, const Array& grad, const Cache& cache, int threads, GradientJob& g) {
     Job& job = g.job;
     if (!describe(maps, grad, 0, cache, job)) return false;
     if (job.route == FUSED && job.maps.x != job.channels) { /* what lies between pixels is not ours to write */
-        job.route = PIXELS;
-        job.row_channels = 1;
-        job.out.contiguous = grad.strides[1] == element_size(grad.element) || job.channels == 1;
-        job.out.plain = is_plain(job, maps);
+        go_by_pixels(maps, grad, job);
     }
     g.images = maps.shape[0];
     g.columns = maps.shape[3];
@@ -42,6 +47,13 @@ inline bool describe_maps(const Array& maps, const Array& grad, const Cache& cac
 inline bool describe_boxes(const Array& maps, const Array& grad, const Cache& cache, GradientJob& g) {
     Job& job = g.job;
     if (!describe(maps, grad, 0, cache, job)) return false;
+    if (job.route == FUSED) { /* which route a call takes decides about the last bits of its sums */
+        const bool near = job.channels <= job.maps.x && job.maps.x <= kMostPixelForBoxes;
+        if (job.channels > kFusedForBoxes || !near) go_by_pixels(maps, grad, job);
+        job.gathered = false;
+        job.pixel = job.maps.x;
+        job.row_elements = (maps.shape[3] - 1) * job.pixel + job.row_channels;
+    }
     g.images = maps.shape[0];
     g.columns = maps.shape[3];
     job.planes = smaller(kGroup, job.planes);

@@ -67,12 +67,15 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
     } else if (job.maps.c != 1 && job.channels > 1) {
         return false;
     } else {
-        const bool near = job.channels <= job.maps.x && job.maps.x <= kMaxFusedPixel;
-        job.route = job.channels <= kFusedChannels && near ? FUSED : PIXELS;
+        const index wide = maps.element == FLOAT64 ? 2 : 1; /* a bin of all channels fits a vector */
+        job.route = job.channels * wide <= kFusedChannels ? FUSED : PIXELS;
     }
     job.row_channels = job.route == FUSED ? job.channels : 1;
+    job.gathered = job.route == FUSED && job.maps.x != job.channels &&
+                   (job.maps.x < job.channels || job.maps.x > kMaxFusedPixel);
+    job.pixel = job.gathered ? job.channels : job.maps.x;
     job.rows = maps.shape[2];
-    job.row_elements = (maps.shape[3] - 1) * job.maps.x + job.row_channels;
+    job.row_elements = (maps.shape[3] - 1) * job.pixel + job.row_channels;
     const index stored = element_size(out.element);
     const bool together = out.strides[1] == stored || job.channels == 1;
     if (job.route == PIXELS) {

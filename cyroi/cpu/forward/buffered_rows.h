@@ -14,6 +14,7 @@
 #define CYROI_CPU_FORWARD_BUFFERED_ROWS_H
 
 #include "forward/dense.h"
+#include "forward/gather.h"
 
 namespace cyroi {
 
@@ -25,12 +26,13 @@ struct Stage {
     T* like(const char* to) { return memory + reinterpret_cast<size_t>(to) % 64 / sizeof(T); }
 };
 
-/* The memory that a thread works in. Stages come last: a call that has none allocates what lies before them. */
+/* The memory that a thread works in. A call allocates it up to the last of what it uses: rows, stages, gathered rows. */
 template <class A>
 struct Scratch {
     RowBuffer<A> rows[kTogether];
     Stage<A, kStage> stage;
     Stage<char, kStage * 8> converted;
+    GatheredRows<A> gathered;
 };
 
 /* Blocks [first, last) of a box, and the elements of the map row that they span. */
@@ -63,6 +65,25 @@ inline void combine_row(const S* map, index stride, const TapList<A>& y, index n
         const index some = (vectors + runs - 1) / runs, columns = smaller(n, some * lanes);
         combine_some<kRun>(map, stride, y, some, columns - (some - 1) * lanes, to);
         map += columns, to += columns, n -= columns, vectors -= some;
+    }
+}
+
+/* The columns of a segment combined where pixels are gathered. Bins of many rows share few of them: each such row is
+ * copied and added on its own. */
+template <class S, class A>
+inline void combine_gathered(const Part<S>& part, const TapList<A>& y, const Segment& segment, GatheredRows<A>& rows,
+                             A* to /* OUT */) {
+    const Job& job = part.job;
+    const index channels = job.row_channels, columns = segment.columns / channels;
+    const index pitch = static_cast<index>(sizeof(RowBuffer<A>) / sizeof(A));
+    const S* map = part.map + segment.column / channels * job.maps.x;
+    int slots[GatheredRows<A>::count];
+    if (y.count <= GatheredRows<A>::count) {
+        gather_rows(map, job.maps, channels, columns, y, rows, slots);
+        return combine_row(rows.row[0].row, pitch, TapList<A>{slots, y.weight, y.count}, segment.columns, to);
+    }
+    for (index x = 0; x < columns; ++x) {
+        combine_vectors<1>(map + x * job.maps.x, job.maps.y, y, channels, to + x * channels);
     }
 }
 
@@ -134,7 +155,7 @@ struct BufferedOf<false> {
                 A value[G];
                 CYROI_UNROLL for (int g = 0; g < G; ++g) value[g] = part.fill();
                 for (index s = 0; s < x.count; ++s) {
-                    const index at = x.pixel[s] * job.maps.x + channel - run.column;
+                    const index at = x.pixel[s] * job.pixel + channel - run.column;
                     CYROI_UNROLL for (int g = 0; g < G; ++g) {
                         const A element = run.rows[g].row[at];
                         value[g] = s == 0 ? x.weight[s] * element : fma_one(x.weight[s], element, value[g]);
@@ -175,7 +196,7 @@ inline void segment_bins(const Part<S>& part, const Segment& segment, const RowB
         }
         const A* rows[G];
         for (int g = 0; g < G; ++g) rows[g] = buffers[g].row + (block.column - segment.column);
-        if (block.vectors == kDense && part.job.maps.x == 1) {
+        if (block.vectors == kDense && part.job.pixel == 1) {
             dense_bins<G>(part, block, rows, out);
         } else if (block.vectors == kDense) {
             for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
@@ -194,6 +215,7 @@ inline void run_segment(const Part<S>& part, const Segment& segment) {
     const index last = blocks[segment.last - 1].first + blocks[segment.last - 1].elements;
     const int G = kTogether;
     RowBuffer<A>* const buffers = part.scratch->rows;
+    if (job.gathered) part.scratch->gathered.forget();
     char* out[G];
     int pending = 0;
     for (index p = part.p0; p < part.p1; ++p) {
@@ -204,8 +226,12 @@ inline void run_segment(const Part<S>& part, const Segment& segment) {
                 fill_elements(part, first, last, out[pending]);
                 continue;
             }
-            const S* map = part.map + c * job.maps.c + segment.column;
-            combine_row(map, job.maps.y, y, segment.columns, buffers[pending].row);
+            if (job.gathered) {
+                combine_gathered(part, y, segment, part.scratch->gathered, buffers[pending].row);
+            } else {
+                const S* map = part.map + c * job.maps.c + segment.column;
+                combine_row(map, job.maps.y, y, segment.columns, buffers[pending].row);
+            }
             if (++pending == G) {
                 segment_bins<G>(part, segment, buffers, out);
                 pending = 0;
@@ -272,7 +298,7 @@ inline Segment aligned(const Job& job, Segment segment) {
     segment.column = aligned_column<A>(job, segment.column);
     segment.columns = end - segment.column;
     const index columns = vectors_of<A>(segment.columns) * Lanes<A>::count;
-    if (!Lanes<A>::whole || columns > job.row_elements) return segment;
+    if (!Lanes<A>::whole || job.gathered || columns > job.row_elements) return segment;
     segment.columns = columns;
     segment.column = smaller(segment.column, job.row_elements - columns);
     return segment;

@@ -111,7 +111,9 @@ inline bool is_staged(const Output& out) {
 /* Bytes of what a thread works in. */
 template <class A>
 inline index scratch_size(const Job& job) {
-    return static_cast<index>(is_staged<A>(job.out) ? sizeof(Scratch<A>) : sizeof(RowBuffer<A>) * kTogether);
+    typedef Scratch<A> Memory;
+    if (job.gathered) return static_cast<index>(sizeof(Memory));
+    return static_cast<index>(is_staged<A>(job.out) ? offsetof(Memory, gathered) : offsetof(Memory, stage));
 }
 
 /* Channels [c0, c1) and output rows [p0, p1) of box `k` of the chunk. */
