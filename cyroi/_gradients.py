@@ -211,7 +211,7 @@ def _to_maps(call: Call, name: str, result: Array) -> None:
         return
     computed = np.dtype(np.float64 if call.maps.dtype == np.float64 else np.float32)
     planar = batch.transpose(axes)
-    in_place = planar.dtype == computed and _layout.is_readable(planar)
+    in_place = planar.dtype == computed and _layout.is_readable(planar) and not _layout.is_scattered(planar)
     try:
         written = planar if in_place else np.empty(batch.shape, computed).transpose(axes)
         _execute(call, written, None)

@@ -18,7 +18,8 @@ inline index planes_at_once(const Job& job, index cache) {
     const bool staged = job.out.contiguous && !job.out.plain; /* by whole rows */
     if (job.route == FUSED || (job.route == PIXELS && staged)) return job.channels;
     if (job.route == PIXELS) return smaller(job.channels, kPixelChannels);
-    const index plane = larger<index>(1, job.rows * job.maps.y * element_size(job.maps_element));
+    const index row = job.maps.y < 0 ? -job.maps.y : job.maps.y;
+    const index plane = larger<index>(1, job.rows * row * element_size(job.maps_element));
     return smaller(job.channels, larger<index>(1, smaller(kMostPlanes, cache / 2 / plane)));
 }
 
