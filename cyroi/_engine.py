@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .arguments.boxes import BOX_VALUES
-from .arguments.layout import AXES, as_batch, is_readable, layout_shape, readable, traversable, writable
+from .arguments.layout import AXES, as_batch, is_readable, is_scattered, layout_shape, readable, traversable, writable
 from .cpu import _separable, _targets
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _to_maps(
         planar[...] = 0
         return
     computed = np.dtype(np.float64 if maps.dtype == np.float64 else np.float32)
-    in_place = planar.dtype == computed and is_readable(planar)
+    in_place = planar.dtype == computed and is_readable(planar) and not is_scattered(planar)
     written = planar if in_place else np.empty(layout_shape(planar.shape, layout), computed).transpose(AXES[layout])
     _execute(sampling, grad, written, boxes, None, num_threads)
     if not in_place:

@@ -48,8 +48,9 @@ def roi_align_backward(
         What to differentiate with respect to.
     out : ndarray, or list of ndarray for the gradient to a list of boxes, optional
         Receives the one gradient that `wrt` asks for: of its shape, float32, float64, float16 or bfloat16, writable,
-        sharing no memory with the inputs. Overwritten, not added to. On the way to anything but float32 (float64 for
-        float64 maps) with an innermost stride of one element, the gradient to the maps takes memory of its own.
+        sharing no memory with the inputs. Overwritten, not added to. The gradient to the maps takes memory of its
+        own on the way to anything but float32 (float64 for float64 maps) with an innermost stride of one element, and
+        where pixels of up to 32 bytes do not follow each other.
     num_threads : int, optional
         As in `cyroi.roi_align`: the result has the same bits for every number.
 

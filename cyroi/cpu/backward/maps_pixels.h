@@ -17,8 +17,6 @@ template <class A>
 struct GradientBins {
     const A* data; /* first channel of row 0, bin 0 */
     index y, x;    /* elements from a row to the next, from a bin to the next */
-    index rows;
-    const A* next; /* row 0 of the box to come; or null */
 };
 
 /* Adds V vectors of channels of all bins that reach a pixel, the last one of n channels. */
@@ -100,16 +98,13 @@ struct ReadChannels {
     }
 };
 
-/* Channels [c, c + n) of the bins of rows [p0, p0 + rows) of box k: where they lie, or converted into `room`; next: the
- * box to come. */
+/* Channels [c, c + n) of the bins of rows [p0, p0 + rows) of box k: where they lie, or converted into `room`. */
 template <class A>
-inline GradientBins<A> gradient_bins(const Job& job, index k, index next, index c, index n, index p0, index rows,
-                                     A* room) {
+inline GradientBins<A> gradient_bins(const Job& job, index k, index c, index n, index p0, index rows, A* room) {
     const index size = static_cast<index>(sizeof(A));
     if (job.out.plain) {
         const A* first = reinterpret_cast<const A*>(gradient_row(job, k, c, 0));
-        const A* then = next == k ? nullptr : reinterpret_cast<const A*>(gradient_row(job, next, c, 0));
-        return GradientBins<A>{first, job.out.y / size, job.out.x / size, job.bins_y, then};
+        return GradientBins<A>{first, job.out.y / size, job.out.x / size};
     }
     for (index p = 0; p < rows; ++p) {
         const char* row = gradient_row(job, k, c, p0 + p);
@@ -118,12 +113,12 @@ inline GradientBins<A> gradient_bins(const Job& job, index k, index next, index 
             with_element(job.out.element, ReadChannels<A>{row + q * job.out.x, job.out.c, n, to});
         }
     }
-    return GradientBins<A>{room - p0 * job.bins_x * n, job.bins_x * n, n, p0 + rows, nullptr};
+    return GradientBins<A>{room - p0 * job.bins_x * n, job.bins_x * n, n};
 }
 
-/* Adds box k to a region of pixels; next: the box to come. */
+/* Adds box k to a region of pixels. */
 template <class A>
-inline void add_to_pixels(const GradientJob& g, index k, index next, const Region& region, MapScratch<A>& scratch) {
+inline void add_to_pixels(const GradientJob& g, index k, const Region& region, MapScratch<A>& scratch) {
     const Job& job = g.job;
     const Lines<A, 1> y = y_lines<A, 1>(g, k), x = x_lines<A, 1>(g, k);
     A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
@@ -138,12 +133,7 @@ inline void add_to_pixels(const GradientJob& g, index k, index next, const Regio
         const index p0 = batch * g.batch, rows = smaller(g.batch, job.bins_y - p0);
         for (index c = region.c0, n; c < region.c1; c += n) { /* what is converted has room for a vector of channels */
             n = smaller(job.out.plain ? region.c1 - c : lanes, region.c1 - c);
-            GradientBins<A> bins = gradient_bins(job, k, next, c, n, p0, rows, scratch.room);
-            if (c + n < region.c1) {
-                bins.next = bins.data + n;
-            } else if (bins.next) {
-                bins.next -= c - region.c0;
-            }
+            const GradientBins<A> bins = gradient_bins(job, k, c, n, p0, rows, scratch.room);
             add_bins(y, first, last, x, bins, n, map + c, job);
         }
     }

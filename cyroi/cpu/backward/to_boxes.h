@@ -262,12 +262,12 @@ inline void contract_pixels(const GradientJob& g, const Run& run, index k, index
         const SlopeList<A> taps = y.list(y.begin(p), y.begin(p + 1));
         if (taps.count == 0) continue;
         if (job.out.plain) {
-            const GradientBins<A> from = gradient_bins(job, k, k, c, lanes, p, 1, room);
+            const GradientBins<A> from = gradient_bins(job, k, c, lanes, p, 1, room);
             fetch_bins(from.data + p * from.y, job.bins_x, from.x, count);
         }
         for (index i = 0; i < count;) {
             const index n = smaller(lanes, count - i);
-            const GradientBins<A> from = gradient_bins(job, k, k, c + i, n, p, 1, room);
+            const GradientBins<A> from = gradient_bins(job, k, c + i, n, p, 1, room);
             const A* row = from.data + p * from.y;
             if (job.out.plain && i + V * lanes <= count) {
                 contract_row<V, exact>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);

@@ -43,7 +43,7 @@ inline void run_region(const GradientJob& g, index item, char* memory) {
         const Turned& turned = g.turned[k];
         if (turned.last_row < region.y0 || turned.first_row >= region.y1) continue;
         const index next = i + 1 < g.first[region.image + 1] ? g.order[i + 1] : k;
-        pixels ? add_to_pixels<A>(g, k, next, region, scratch) : add_to_planes<A>(g, k, next, region, scratch);
+        pixels ? add_to_pixels<A>(g, k, region, scratch) : add_to_planes<A>(g, k, next, region, scratch);
     }
 }
 

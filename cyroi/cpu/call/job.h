@@ -23,8 +23,6 @@ struct Output {
     bool contiguous;  /* elements of a row follow each other */
     bool plain;       /* ... and are of the type that is computed with */
     bool streams;     /* ... and go past the caches, see executor.h */
-    bool direct;      /* ... from registers: cache lines begin at the same element of every row */
-    index lead;       /* ... which is this one */
 };
 
 /* A run of bins of one output row, see blocks.h. */
@@ -66,7 +64,9 @@ struct Job : Chunk {
     index channels;
     index row_channels; /* that one row of the maps holds: 1, or all of them on the fused route */
     index rows;         /* of a map */
-    index row_elements; /* of a row of the maps, from its first element to its last */
+    index row_elements; /* of a row of the maps, from its first element to its last; gathered: of its pixels together */
+    index pixel;        /* elements from a column to the next of a combined row: maps.x, or fewer if gathered */
+    bool gathered;      /* the pixels of a row are read one by one: they are far from each other, or reversed */
     index bins_y, bins_x;
     index planes; /* channels that share a pass over the boxes */
     double fill;  /* value of a bin that has no sample inside */

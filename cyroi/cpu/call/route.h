@@ -18,28 +18,24 @@ inline index planes_at_once(const Job& job, index cache) {
     const bool staged = job.out.contiguous && !job.out.plain; /* by whole rows */
     if (job.route == FUSED || (job.route == PIXELS && staged)) return job.channels;
     if (job.route == PIXELS) return smaller(job.channels, kPixelChannels);
-    const index plane = larger<index>(1, job.rows * job.maps.y * element_size(job.maps_element));
+    const index row = job.maps.y < 0 ? -job.maps.y : job.maps.y;
+    const index plane = larger<index>(1, job.rows * row * element_size(job.maps_element));
     return smaller(job.channels, larger<index>(1, smaller(kMostPlanes, cache / 2 / plane)));
 }
 
-/* Whether results go past the caches, and how. */
+/* Whether results go past the caches. */
 inline void describe_streams(const Array& out, index least, Job& job /* IN and OUT */) {
     const index size = element_size(out.element), bins = job.route == PLANES ? 1 : job.channels;
     const index row = out.shape[3] * bins * size, plane = row * out.shape[2];
     const bool whole = job.route != PLANES || out.strides[1] == plane; /* rows of a box follow each other */
     const index run = job.route != PLANES ? row : (whole ? plane * job.planes : row);
-    job.out.streams = job.out.contiguous && out.strides[2] == row && out.shape[0] * out.shape[1] * plane >= least;
-    const bool even = out.strides[0] % 64 == 0 && row % 64 == 0 && (job.route != PLANES || out.strides[1] % 64 == 0);
-    const index phase = static_cast<index>(reinterpret_cast<size_t>(out.data) % 64);
-    job.out.direct = job.out.streams && job.out.plain && job.route != PIXELS && even && phase % size == 0;
-    job.out.streams = job.out.streams && (job.out.direct || run >= kLeastRun);
+    const bool large = out.shape[0] * out.shape[1] * plane >= least;
+    job.out.streams = job.out.contiguous && out.strides[2] == row && large && run >= kLeastRun;
 }
 
 /* The output from bin (y, x) on, where a tile begins. */
 inline void set_tile(const Array& out, index y, index x, Job& job /* IN and OUT */) {
     job.out.data = out.data + y * out.strides[2] + x * out.strides[3];
-    job.out.lead =
-        static_cast<index>((64 - reinterpret_cast<size_t>(job.out.data) % 64) % 64) / element_size(out.element);
 }
 
 /* Whether the kernels work on the result's memory as on their own: elements of the type that is computed with, apart by
@@ -61,17 +57,8 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
     job.maps = empty ? Strides{0, 0, 0, 1}
                      : Strides{maps.strides[0] / size, maps.strides[1] / size, maps.strides[2] / size,
                                maps.shape[3] > 1 ? maps.strides[3] / size : 1};
-    job.out = Output{out.data,
-                     out.strides[0],
-                     out.strides[1],
-                     out.strides[2],
-                     out.strides[3],
-                     out.element,
-                     false,
-                     false,
-                     false,
-                     false,
-                     0};
+    job.out = Output{out.data,    out.strides[0], out.strides[1], out.strides[2], out.strides[3],
+                     out.element, false,          false,          false};
     job.map_data = empty ? static_cast<const void*>(&nothing) : maps.data;
     job.maps_element = maps.element;
     job.channels = maps.shape[1];
@@ -81,12 +68,15 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
     } else if (job.maps.c != 1 && job.channels > 1) {
         return false;
     } else {
-        const bool near = job.channels <= job.maps.x && job.maps.x <= kMaxFusedPixel;
-        job.route = job.channels <= kFusedChannels && near ? FUSED : PIXELS;
+        const index wide = maps.element == FLOAT64 ? 2 : 1; /* a bin of all channels fits a vector */
+        job.route = job.channels * wide <= kFusedChannels ? FUSED : PIXELS;
     }
     job.row_channels = job.route == FUSED ? job.channels : 1;
+    job.gathered = job.route == FUSED && job.maps.x != job.channels &&
+                   (job.maps.x < job.channels || job.maps.x > kMaxFusedPixel);
+    job.pixel = job.gathered ? job.channels : job.maps.x;
     job.rows = maps.shape[2];
-    job.row_elements = (maps.shape[3] - 1) * job.maps.x + job.row_channels;
+    job.row_elements = (maps.shape[3] - 1) * job.pixel + job.row_channels;
     const index stored = element_size(out.element);
     const bool together = out.strides[1] == stored || job.channels == 1;
     if (job.route == PIXELS) {

@@ -36,7 +36,7 @@ inline double box_cost(const Job& job, const BoxPlan& box) {
     const double y = static_cast<double>(box.y_count), x = static_cast<double>(box.x_count);
     if (job.route == PIXELS) return 0.25 * (y * x + bins);
     const double channels = job.route == FUSED ? static_cast<double>(job.channels) : 1.0;
-    const double pixel = job.route == FUSED ? static_cast<double>(job.maps.x) / channels : 1.0;
+    const double pixel = job.route == FUSED ? static_cast<double>(job.pixel) / channels : 1.0;
     return 0.25 * y * static_cast<double>(box.x_span) * pixel + static_cast<double>(job.bins_y) * x + bins;
 }
 

@@ -41,9 +41,12 @@
     /* Elements of a stage; bytes of a result together that are worth one (executor.h, array.h). */                   \
     X(kStage,            4096,     48,   elements_of_rows)                                                            \
     X(kLeastRun,         2048,     64,   bytes_of_rows)                                                               \
-    /* Channels of an image whose rows are fused, and elements from a column to the next up to which they are. */     \
-    X(kFusedChannels,    4,        3,    channels)                                                                    \
-    X(kMaxFusedPixel,    16,       4,    channels)                                                                    \
+    /* Channels of an image whose rows are fused (floats; half as many doubles), and elements from a column to the    \
+     * next up to which rows are read with what lies between; the same for the gradient to the boxes. */              \
+    X(kFusedChannels,    8,        4,    channels)                                                                    \
+    X(kMaxFusedPixel,    8,        4,    channels)                                                                    \
+    X(kFusedForBoxes,    4,        3,    channels)                                                                    \
+    X(kMostPixelForBoxes, 16,      4,    channels)                                                                    \
     /* Planes, or channels of pixels, that share a pass over the boxes. */                                            \
     X(kMostPlanes,       8,        2,    channels)                                                                    \
     X(kPixelChannels,    256,      32,   channels)                                                                    \

@@ -16,10 +16,9 @@
  * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane,
  *    so they should leave room in the cache.
  * e) On the fused route an element is a bin and a channel. A block may end between the channels of a bin, on targets
- *    with permutations, so that it fills a vector; where results go to memory past the caches (Output::direct), so that
- *    it ends where a cache line does.
- * f) A box is buffered (buffer.h) where a bin is dense, where an output row takes many blocks, so that no column is
- *    combined twice, and on targets without permutations. */
+ *    with permutations, so that it fills a vector.
+ * f) A box is buffered (buffered_rows.h) where a bin is dense, where an output row takes many blocks, so that no column
+ *    is combined twice, where pixels are gathered, and on targets without permutations. */
 #ifndef CYROI_CPU_FORWARD_BLOCKS_H
 #define CYROI_CPU_FORWARD_BLOCKS_H
 
@@ -45,12 +44,15 @@ template <class A>
 struct Tables {
     const typename Lanes<A>::Integer* at;
     const A* weight;
+
+    Tables from(index element) const { return Tables{at + element, weight + element}; }
 };
 
+/* Of all blocks of a box. */
 template <class A>
-inline Tables<A> tables_of(const Job& job, index k, const Block& block) {
+inline Tables<A> tables_of(const Job& job, index k) {
     typedef typename Lanes<A>::Integer Place;
-    const index offset = job.cuts[k].table + block.table;
+    const index offset = job.cuts[k].table;
     return Tables<A>{static_cast<const Place*>(job.at) + offset, static_cast<const A*>(job.slot_weights) + offset};
 }
 
@@ -68,7 +70,7 @@ inline Columns join(Columns a, const TapList<A>& x) {
 }
 
 inline index span_of(const Job& job, Columns c) {
-    return (c.high - c.low) * job.maps.x + job.row_channels;
+    return (c.high - c.low) * job.pixel + job.row_channels;
 }
 
 /* The column at or before `column` from where vectors of every row lie within cache lines; `column` where the strides
@@ -76,7 +78,7 @@ inline index span_of(const Job& job, Columns c) {
 template <class A>
 inline index aligned_column(const Job& job, index column) {
     const index lanes = Lanes<A>::count, size = element_size(job.maps_element);
-    if (job.maps.n % lanes || job.maps.c % lanes || job.maps.y % lanes) return column;
+    if (job.gathered || job.maps.n % lanes || job.maps.c % lanes || job.maps.y % lanes) return column;
     const index phase = static_cast<index>(reinterpret_cast<size_t>(job.map_data) / static_cast<size_t>(size));
     return larger<index>(0, column - (column + phase) % lanes);
 }
@@ -90,7 +92,7 @@ inline index vectors_of(index elements) {
 template <class A>
 inline void set_columns(const Job& job, const Columns& columns, Block& block) {
     const index lanes = Lanes<A>::count;
-    block.column = columns.low * job.maps.x;
+    block.column = columns.low * job.pixel;
     block.columns = span_of(job, columns);
     const index aligned = aligned_column<A>(job, block.column), more = block.column - aligned;
     const index vectors = vectors_of<A>(block.columns + more);
@@ -99,7 +101,7 @@ inline void set_columns(const Job& job, const Columns& columns, Block& block) {
         block.columns += more;
     }
     block.vectors = static_cast<int>(vectors_of<A>(block.columns));
-    if (Lanes<A>::whole && block.vectors * lanes <= job.row_elements) {
+    if (Lanes<A>::whole && !job.gathered && block.vectors * lanes <= job.row_elements) {
         block.columns = block.vectors * lanes;
         block.column = smaller(block.column, job.row_elements - block.columns);
     }
@@ -110,24 +112,17 @@ inline bool is_dense(const TapList<A>& x) {
     return x.count > kSlots && x.pixel[x.count - 1] - x.pixel[0] == x.count - 1; /* taps ascend */
 }
 
-/* How many elements a block that begins with element `first` of an output row may have. */
-template <class A>
-inline index most_elements(const Job& job, index first) {
-    const index lanes = Lanes<A>::count;
-    if (!job.out.direct || !Lanes<A>::permutes) return lanes;
-    return lanes - ((first - job.out.lead) % lanes + lanes) % lanes;
-}
-
 /* The block that begins with element `first`, of elements for whose bins tables have room; it may have none. */
 template <class A>
 inline Block table_block(const Job& job, const Bins<A>& x, index first) {
-    static_assert(kFusedChannels <= Lanes<A>::count, "one bin of an image must fit a vector");
-    const index lanes = Lanes<A>::count, most = most_elements<A>(job, first);
+    static_assert(kFusedChannels * 4 <= Lanes<A>::count * static_cast<index>(sizeof(A)),
+                  "one bin of an image must fit a vector");
+    const index lanes = Lanes<A>::count;
     const index unit = Lanes<A>::permutes ? 1 : job.row_channels;
     Columns columns = {0, -1};
     Block block = Block();
     index last = first, slots = 0;
-    for (; last < job.bins_x * job.row_channels && last + unit - first <= most; last += unit) {
+    for (; last < job.bins_x * job.row_channels && last + unit - first <= lanes; last += unit) {
         const TapList<A> taps = x[last / job.row_channels];
         const Columns joined = join(columns, taps);
         if (taps.count > kSlots || (joined.any() && span_of(job, joined) > 4 * lanes)) break;
@@ -157,13 +152,13 @@ inline Block wide_block(const Job& job, const Bins<A>& x, index q) {
     Block block = Block();
     block.vectors = wide_kind(job, x[q]);
     index last = q + 1;
-    for (; block.vectors == kDense && job.maps.x == 1 && last < job.bins_x && last - q < kDenseBins; ++last) {
+    for (; block.vectors == kDense && job.pixel == 1 && last < job.bins_x && last - q < kDenseBins; ++last) {
         const Columns joined = join(columns, x[last]);
         if (!is_dense(x[last]) || span_of(job, joined) > most) break;
         columns = joined;
     }
     block.elements = (last - q) * job.row_channels;
-    block.column = columns.low * job.maps.x;
+    block.column = columns.low * job.pixel;
     block.columns = span_of(job, columns);
     return block;
 }
@@ -189,7 +184,7 @@ inline void fill_tables(const Job& job, const Bins<A>& x, const Block& block, ty
         const TapList<A> taps = x[(block.first + e) / job.row_channels];
         const index channel = (block.first + e) % job.row_channels;
         for (index s = 0; s < taps.count; ++s) {
-            at[s * block.lanes + e] = static_cast<Integer>(taps.pixel[s] * job.maps.x + channel - block.column);
+            at[s * block.lanes + e] = static_cast<Integer>(taps.pixel[s] * job.pixel + channel - block.column);
             weight[s * block.lanes + e] = taps.weight[s];
         }
     }
@@ -211,7 +206,7 @@ inline Cut cut_box(const Job& job, index k, Block* blocks /* OUT */) {
         cut.buffered = cut.buffered || block.vectors == kDense || block.vectors == kLong || !Lanes<A>::permutes;
         blocks[cut.blocks++] = block;
     }
-    cut.buffered = cut.buffered || cut.blocks >= kManyBlocks;
+    cut.buffered = cut.buffered || cut.blocks >= kManyBlocks || job.gathered;
     return cut;
 }
 

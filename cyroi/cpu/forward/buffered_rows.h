@@ -14,6 +14,7 @@
 #define CYROI_CPU_FORWARD_BUFFERED_ROWS_H
 
 #include "forward/dense.h"
+#include "forward/gather.h"
 
 namespace cyroi {
 
@@ -25,12 +26,13 @@ struct Stage {
     T* like(const char* to) { return memory + reinterpret_cast<size_t>(to) % 64 / sizeof(T); }
 };
 
-/* The memory that a thread works in. Stages come last: a call that has none allocates what lies before them. */
+/* The memory that a thread works in. A call allocates it up to the last of what it uses: rows, stages, gathered rows. */
 template <class A>
 struct Scratch {
     RowBuffer<A> rows[kTogether];
     Stage<A, kStage> stage;
     Stage<char, kStage * 8> converted;
+    GatheredRows<A> gathered;
 };
 
 /* Blocks [first, last) of a box, and the elements of the map row that they span. */
@@ -66,34 +68,76 @@ inline void combine_row(const S* map, index stride, const TapList<A>& y, index n
     }
 }
 
-/* Bins of a block out of G rows. rows[g]: column `block.column` of row g. */
+/* The columns of a segment combined where pixels are gathered. Bins of many rows share few of them: each such row is
+ * copied and added on its own. */
+template <class S, class A>
+inline void combine_gathered(const Part<S>& part, const TapList<A>& y, const Segment& segment, GatheredRows<A>& rows,
+                             A* to /* OUT */) {
+    const Job& job = part.job;
+    const index channels = job.row_channels, columns = segment.columns / channels;
+    const index pitch = static_cast<index>(sizeof(RowBuffer<A>) / sizeof(A));
+    const S* map = part.map + segment.column / channels * job.maps.x;
+    int slots[GatheredRows<A>::count];
+    if (y.count <= GatheredRows<A>::count) {
+        gather_rows(map, job.maps, channels, columns, y, rows, slots);
+        return combine_row(rows.row[0].row, pitch, TapList<A>{slots, y.weight, y.count}, segment.columns, to);
+    }
+    for (index x = 0; x < columns; ++x) {
+        combine_vectors<1>(map + x * job.maps.x, job.maps.y, y, channels, to + x * channels);
+    }
+}
+
+/* Blocks [block, end) out of G combined rows, which begin with column `column`. */
+template <class A>
+struct BlockRun {
+    const Block* block;
+    const Block* end;
+    index column;
+    const RowBuffer<A>* rows;
+};
+
+/* Bins by permutations. The blocks of a run fill as many vectors each, so that nothing is looked up from one to the
+ * next but their places and tables. */
 template <bool permutes>
 struct BufferedOf {
     template <class B, int R, int G, class S, class A>
-    static void pick(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+    static CYROI_KERNEL void pick(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
         typedef Lanes<A> L;
-        typename L::Vector row[G][R];
-        typename B::Vector sum[G];
-        CYROI_UNROLL for (int g = 0; g < G; ++g) {
-            CYROI_UNROLL for (int r = 0; r < R; ++r) row[g][r] = L::load(rows[g] + r * L::count);
+        const Tables<A> tables = tables_of<A>(part.job, part.k);
+        const RowBuffer<A>* const rows = run.rows;
+        const A fill = part.fill();
+        const bool plain = part.out.plain;
+        for (const Block* block = run.block; block != run.end; ++block) {
+            const index at = block->column - run.column;
+            typename L::Vector row[G][R];
+            typename B::Vector sum[G];
+            CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                CYROI_UNROLL for (int r = 0; r < R; ++r) row[g][r] = L::load(rows[g].row + at + r * L::count);
+            }
+            pick_bins<B, R, G>(tables.from(block->table), block->slots, fill, row, sum);
+            CYROI_UNROLL for (int g = 0; g < G; ++g) {
+                if (plain) {
+                    B::store_part(reinterpret_cast<A*>(out[g]) + block->first, sum[g], block->elements);
+                } else {
+                    store_elements<A>(part, block->first, block->elements, B::lanes(sum[g]), out[g]);
+                }
+            }
         }
-        pick_bins<B, R, G>(tables_of<A>(part.job, part.k, block), block.slots, part.fill(), row, sum);
-        CYROI_UNROLL for (int g = 0; g < G; ++g) store_bins<B, A>(part, block, sum[g], out[g]);
     }
     template <class B, int G, class S, class A>
-    static void with(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
-        switch (block.vectors) {
-            case 1: return pick<B, 1, G>(part, block, rows, out);
-            case 2: return pick<B, 2, G>(part, block, rows, out);
-            case 3: return pick<B, 3, G>(part, block, rows, out);
-            default: return pick<B, 4, G>(part, block, rows, out);
+    static void with(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
+        switch (run.block->vectors) {
+            case 1: return pick<B, 1, G>(part, run, out);
+            case 2: return pick<B, 2, G>(part, run, out);
+            case 3: return pick<B, 3, G>(part, run, out);
+            default: return pick<B, 4, G>(part, run, out);
         }
     }
     template <int G, class S, class A>
-    static void run(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+    static void bins(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
         typedef Lanes<A> L;
-        if (block.lanes == L::Few::count) return with<typename L::Few, G>(part, block, rows, out);
-        with<typename L::Bins, G>(part, block, rows, out);
+        if (run.block->lanes == L::Few::count) return with<typename L::Few, G>(part, run, out);
+        with<typename L::Bins, G>(part, run, out);
     }
 };
 
@@ -101,18 +145,20 @@ struct BufferedOf {
 template <>
 struct BufferedOf<false> {
     template <int G, class S, class A>
-    static void run(const Part<S>& part, const Block& block, const A* const (&rows)[G], char* const (&out)[G]) {
+    static void bins(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
         const Job& job = part.job;
-        const index q0 = block.first / job.row_channels, q1 = q0 + block.elements / job.row_channels;
+        const Block& last = *(run.end - 1);
+        const index q0 = run.block->first / job.row_channels, q1 = (last.first + last.elements) / job.row_channels;
         for (index q = q0; q < q1; ++q) {
             const TapList<A> x = part.x[q];
             for (index channel = 0; channel < job.row_channels; ++channel) {
                 A value[G];
                 CYROI_UNROLL for (int g = 0; g < G; ++g) value[g] = part.fill();
                 for (index s = 0; s < x.count; ++s) {
-                    const index at = x.pixel[s] * job.maps.x + channel - block.column;
+                    const index at = x.pixel[s] * job.pixel + channel - run.column;
                     CYROI_UNROLL for (int g = 0; g < G; ++g) {
-                        value[g] = s == 0 ? x.weight[s] * rows[g][at] : fma_one(x.weight[s], rows[g][at], value[g]);
+                        const A element = run.rows[g].row[at];
+                        value[g] = s == 0 ? x.weight[s] * element : fma_one(x.weight[s], element, value[g]);
                     }
                 }
                 const index offset = q * part.out.x + channel * part.out.c;
@@ -128,22 +174,32 @@ struct BufferedOf<false> {
     }
 };
 
+/* The blocks from b on, below `last`, that are picked as b is. */
+inline index run_end(const Block* blocks, index b, index last) {
+    index end = b + 1;
+    while (end < last && blocks[end].vectors == blocks[b].vectors && blocks[end].lanes == blocks[b].lanes) ++end;
+    return end;
+}
+
 /* All bins of a segment, for G combined rows. */
 template <int G, class S, class A>
 inline void segment_bins(const Part<S>& part, const Segment& segment, const RowBuffer<A>* buffers,
                          char* const (&out)[G]) {
-    for (index b = segment.first; b < segment.last; ++b) {
-        const Block& block = blocks_of(part.job, part.k)[b];
+    const Block* const blocks = blocks_of(part.job, part.k);
+    for (index b = segment.first, end; b < segment.last; b = end) {
+        const Block& block = blocks[b];
+        end = block.vectors > 0 ? run_end(blocks, b, segment.last) : b + 1;
+        if (block.vectors > 0) {
+            const BlockRun<A> run = {blocks + b, blocks + end, segment.column, buffers};
+            BufferedOf<Lanes<A>::permutes>::template bins<G>(part, run, out);
+            continue;
+        }
         const A* rows[G];
         for (int g = 0; g < G; ++g) rows[g] = buffers[g].row + (block.column - segment.column);
-        if (block.vectors > 0) {
-            BufferedOf<Lanes<A>::permutes>::template run<G>(part, block, rows, out);
+        if (block.vectors == kDense && part.job.pixel == 1) {
+            dense_bins<G>(part, block, rows, out);
         } else if (block.vectors == kDense) {
-            if (part.job.maps.x == 1) {
-                dense_bins<G>(part, block, rows, out);
-            } else {
-                for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
-            }
+            for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
         } else {
             for (int g = 0; g < G; ++g) fill_elements(part, block.first, block.first + block.elements, out[g]);
         }
@@ -159,6 +215,7 @@ inline void run_segment(const Part<S>& part, const Segment& segment) {
     const index last = blocks[segment.last - 1].first + blocks[segment.last - 1].elements;
     const int G = kTogether;
     RowBuffer<A>* const buffers = part.scratch->rows;
+    if (job.gathered) part.scratch->gathered.forget();
     char* out[G];
     int pending = 0;
     for (index p = part.p0; p < part.p1; ++p) {
@@ -169,8 +226,12 @@ inline void run_segment(const Part<S>& part, const Segment& segment) {
                 fill_elements(part, first, last, out[pending]);
                 continue;
             }
-            const S* map = part.map + c * job.maps.c + segment.column;
-            combine_row(map, job.maps.y, y, segment.columns, buffers[pending].row);
+            if (job.gathered) {
+                combine_gathered(part, y, segment, part.scratch->gathered, buffers[pending].row);
+            } else {
+                const S* map = part.map + c * job.maps.c + segment.column;
+                combine_row(map, job.maps.y, y, segment.columns, buffers[pending].row);
+            }
             if (++pending == G) {
                 segment_bins<G>(part, segment, buffers, out);
                 pending = 0;
@@ -237,7 +298,7 @@ inline Segment aligned(const Job& job, Segment segment) {
     segment.column = aligned_column<A>(job, segment.column);
     segment.columns = end - segment.column;
     const index columns = vectors_of<A>(segment.columns) * Lanes<A>::count;
-    if (!Lanes<A>::whole || columns > job.row_elements) return segment;
+    if (!Lanes<A>::whole || job.gathered || columns > job.row_elements) return segment;
     segment.columns = columns;
     segment.column = smaller(segment.column, job.row_elements - columns);
     return segment;

@@ -37,7 +37,7 @@ inline void spread_bin(const Part<S>& part, const Block& block, const A* row, ch
     const Job& job = part.job;
     const index q = block.first / job.row_channels;
     for (index channel = 0; channel < job.row_channels; ++channel) {
-        store_value(part.out, spread_element(row + channel, job.maps.x, part.x[q]),
+        store_value(part.out, spread_element(row + channel, job.pixel, part.x[q]),
                     out + q * part.out.x + channel * part.out.c);
     }
 }

@@ -86,17 +86,9 @@ inline void stage_part(const Part<S>& part, A* stage) {
         staged.p1 = smaller(part.p1, p + most);
         const index n = (staged.p1 - p) * row;
         const index x = size * (job.route == PLANES ? 1 : part.channels);
-        staged.out = Output{reinterpret_cast<char*>(stage),
-                            0,
-                            job.route == PLANES ? n * size : size,
-                            row * size,
-                            x,
-                            sizeof(A) == 8 ? FLOAT64 : FLOAT32,
-                            true,
-                            true,
-                            false,
-                            false,
-                            0};
+        const int element = sizeof(A) == 8 ? FLOAT64 : FLOAT32;
+        const index channel = job.route == PLANES ? n * size : size;
+        staged.out = Output{reinterpret_cast<char*>(stage), 0, channel, row * size, x, element, true, true, false};
         run_part(staged);
         if (part.out.y != row * stored) { /* rows apart */
             for (index i = 0; i < runs * (n / row); ++i) {
@@ -113,13 +105,15 @@ inline void stage_part(const Part<S>& part, A* stage) {
 /* Whether results are formed in a stage before they go where they belong. */
 template <class A>
 inline bool is_staged(const Output& out) {
-    return (Lanes<A>::streams && out.streams && !out.direct) || (out.contiguous && !out.plain);
+    return (Lanes<A>::streams && out.streams) || (out.contiguous && !out.plain);
 }
 
 /* Bytes of what a thread works in. */
 template <class A>
 inline index scratch_size(const Job& job) {
-    return static_cast<index>(is_staged<A>(job.out) ? sizeof(Scratch<A>) : sizeof(RowBuffer<A>) * kTogether);
+    typedef Scratch<A> Memory;
+    if (job.gathered) return static_cast<index>(sizeof(Memory));
+    return static_cast<index>(is_staged<A>(job.out) ? offsetof(Memory, gathered) : offsetof(Memory, stage));
 }
 
 /* Channels [c0, c1) and output rows [p0, p1) of box `k` of the chunk. */
@@ -130,7 +124,8 @@ inline void run_box(const Job& job, index k, index c0, index c1, index p0, index
     Part<S> part = {job, k, y_bins<A>(job, k), x_bins<A>(job, k), c1 - c0, p0, p1, map, job.out, &scratch};
     part.out.data += box.row * job.out.n + c0 * job.out.c + p0 * job.out.y;
     if (!is_staged<A>(job.out)) return run_part(part);
-    stage_part(part, part.out.plain ? scratch.stage.like(part.out.data) : scratch.stage.memory);
+    const bool like = job.route == PIXELS || job.bins_x * job.row_channels % Lanes<A>::count != 0;
+    stage_part(part, part.out.plain && like ? scratch.stage.like(part.out.data) : scratch.stage.memory);
 }
 
 }  // namespace cyroi

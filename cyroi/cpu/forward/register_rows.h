@@ -41,7 +41,6 @@ CYROI_INLINE void pick_bins(const Tables<A>& tables, int slots, A fill, const ty
 template <class B, class A, class S>
 CYROI_INLINE void store_bins(const Part<S>& part, const Block& block, typename B::Vector sum, char* row) {
     A* to = reinterpret_cast<A*>(row) + block.first;
-    if (part.out.direct && block.elements == Lanes<A>::count) return B::stream(to, sum);
     if (part.out.plain) return B::store_part(to, sum, block.elements);
     store_elements<A>(part, block.first, block.elements, B::lanes(sum), row);
 }
@@ -78,7 +77,7 @@ template <class B, int R, class S>
 CYROI_KERNEL void register_rows(const Part<S>& part, const Block& block) {
     typedef typename Arithmetic<S>::Type A;
     const int G = R <= kRegisters / 16 ? 4 : (R <= kRegisters / 8 ? 2 : 1);
-    const Tables<A> tables = tables_of<A>(part.job, part.k, block);
+    const Tables<A> tables = tables_of<A>(part.job, part.k).from(block.table);
     for (index p = part.p0; p < part.p1; ++p) {
         if (part.job.row_channels == 1) {
             register_channels<B, R, G>(part, block, tables, 0, p);

@@ -30,7 +30,6 @@ struct FloatBins {
     static Vector set(float a) { return _mm256_set1_ps(a); }
     static Vector load(const float* p) { return _mm256_loadu_ps(p); }
     static void store_part(float* p, Vector a, index n) { store_first(p, a, n); }
-    static void stream(float* p, Vector a) { _mm256_stream_ps(p, a); }
     static Vector lanes(Vector a) { return a; }
 
     template <int R>
@@ -185,7 +184,6 @@ struct Lanes<double> : StoreOneByOne<Lanes<double>, double> {
         return _mm256_maskload_pd(p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), lane));
     }
     static void store(double* p, Vector a) { _mm256_storeu_pd(p, a); }
-    static void stream(double* p, Vector a) { _mm256_stream_pd(p, a); }
     static void store_part(double* p, Vector a, index n) {
         if (n == count) return store(p, a);
         alignas(32) double all[count];

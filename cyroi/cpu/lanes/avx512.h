@@ -54,7 +54,6 @@ struct WideBins {
     static Vector set(float a) { return _mm512_set1_ps(a); }
     static Vector load(const float* p) { return _mm512_loadu_ps(p); }
     static void store_part(float* p, Vector a, index n) { _mm512_mask_storeu_ps(p, first_lanes(n), a); }
-    static void stream(float* p, Vector a) { _mm512_stream_ps(p, a); }
     static __m512 lanes(Vector a) { return a; }
 
     template <int R>
@@ -86,7 +85,6 @@ struct NarrowBins {
     static void store_part(float* p, Vector a, index n) {
         _mm256_mask_storeu_ps(p, static_cast<__mmask8>(first_lanes(n)), a);
     }
-    static void stream(float* p, Vector a) { _mm256_stream_ps(p, a); }
     static __m512 lanes(Vector a) { return _mm512_zextps256_ps512(a); }
 
     template <int R>
@@ -117,7 +115,6 @@ struct DoubleBins {
     static Vector set(double a) { return _mm512_set1_pd(a); }
     static Vector load(const double* p) { return _mm512_loadu_pd(p); }
     static void store_part(double* p, Vector a, index n) { _mm512_mask_storeu_pd(p, first_wide_lanes(n), a); }
-    static void stream(double* p, Vector a) { _mm512_stream_pd(p, a); }
     static __m512d lanes(Vector a) { return a; }
 
     template <int R>
@@ -264,7 +261,6 @@ struct Lanes<double> : StoreOneByOne<Lanes<double>, double> {
     static Vector load(const double* p) { return _mm512_loadu_pd(p); }
     static Vector load_part(const double* p, index n) { return _mm512_maskz_loadu_pd(first_wide_lanes(n), p); }
     static void store(double* p, Vector a) { _mm512_storeu_pd(p, a); }
-    static void stream(double* p, Vector a) { _mm512_stream_pd(p, a); }
     static void store_part(double* p, Vector a, index n) { _mm512_mask_storeu_pd(p, first_wide_lanes(n), a); }
 
     typedef DoubleBins Few;

@@ -6,7 +6,7 @@
  *     load, load_part     all elements, or the first n (the others are not read and become 0), from every storage type
  *                         (elements.h) whose arithmetic is A
  *     store, store_part   all lanes as A; the first n lanes as any storage type
- *     stream              all lanes to a multiple of the vector's size, past the caches; only where `streams`
+ *     stream              all lanes of floats to a multiple of the vector's size, past the caches; only where `streams`
  *     set, mul, add, fma  fma(a, b, c) = a * b + c, fused where the target has fused multiply-add, on every lane alike
  *     only                only(a, where): a where `where` is not 0, else +0, also where a is not finite
  *     sum                 of all lanes, by halves

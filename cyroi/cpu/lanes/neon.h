@@ -53,7 +53,6 @@ struct FloatBins {
     static void store_part(float* p, const Vector& a, index n) {
         CYROI_UNROLL for (int i = 0; i < N; ++i) store_first(p + 4 * i, a.q[i], n - 4 * i);
     }
-    static void stream(float* p, const Vector& a) { store_part(p, a, count); }
     static Floats<2> lanes(const Vector& a) { return Floats<2>{{a.q[0], a.q[N - 1]}}; }
 
     template <int R>
@@ -272,7 +271,6 @@ struct Lanes<double> : StoreOneByOne<Lanes<double>, double> {
         vst1q_f64(p, a.q[0]);
         vst1q_f64(p + 2, a.q[1]);
     }
-    static void stream(double* p, const Vector& a) { store(p, a); }
     static void store_part(double* p, const Vector& a, index n) {
         if (n == count) return store(p, a);
         double all[count];
