@@ -23,8 +23,6 @@
 
 namespace cyroi {
 
-static const double kFetchedShare = 0.2; /* of a plane that boxes must read, each for itself, for it to be fetched */
-
 struct Span {
     index first, last; /* boxes order[first] ... order[last - 1], all of one image */
     index p0, p1;      /* output rows */
