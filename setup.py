@@ -9,6 +9,7 @@ Environment switches
 """
 
 import os
+import re
 import sys
 import sysconfig
 import tempfile
@@ -108,6 +109,41 @@ if os.environ.get("CYROI_TARGETS"):
     TARGETS = {name: TARGETS[name] for name in os.environ["CYROI_TARGETS"].split(",")}
 
 
+INCLUDE_DIRS = ["cyroi/include", "cyroi/cpu"]
+CPP_FOLDER = Path("build/cython")
+
+
+def included(source):
+    """The project's headers that a C++ file includes, and those that these include: what it is compiled again for.
+
+    Read from the text, which names every header in quotes, so those behind an `#if` are among them.
+    """
+    headers, unread = set(), [Path(source)]
+    while unread:
+        path = unread.pop()
+        for name in re.findall(r'^[ \t]*#[ \t]*include[ \t]+"(.+?)"', path.read_text(encoding="utf-8"), re.MULTILINE):
+            places = [Path(folder, name) for folder in (path.parent, *INCLUDE_DIRS)]
+            header = next((place for place in places if place.is_file()), None)  # none of ours: Python.h
+            if header and header not in headers:
+                headers.add(header)
+                unread.append(header)
+    return headers
+
+
+def modules(names):
+    """The extensions, each compiled again for the headers that it includes and for no others.
+
+    Cython writes C++ again by itself where a .pyx, or a .pxd or .pxi that it uses, has changed. It also copies the
+    headers that it knows of beside its C++, where they would be found before the project's own, and might be older.
+    """
+    extensions = cythonize([extension(name) for name in names], compiler_directives=DIRECTIVES, build_dir=CPP_FOLDER)
+    for copy in CPP_FOLDER.rglob("*.h"):
+        copy.unlink()
+    for each in extensions:
+        each.depends = sorted(map(str, included(each.sources[0])))
+    return extensions
+
+
 def extension(name, **options):
     macros = [("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else []
     macros += [("CYROI_TINY", "1")] if TINY else []
@@ -115,22 +151,17 @@ def extension(name, **options):
         name,
         [name.replace(".", "/") + ".pyx"],
         language="c++",
-        include_dirs=["cyroi/include", "cyroi/cpu"],
-        depends=[str(path) for pattern in ("*.h", "*.pxi", "*.pxd") for path in sorted(Path("cyroi").rglob(pattern))],
+        include_dirs=INCLUDE_DIRS,
         define_macros=macros,
         py_limited_api=LIMITED_API,
         **options,
     )
 
 
-MODULES = ["_core", "_gradients", "_host", "_quick", "_c_api", *(f"_{target}" for target in TARGETS)]
+MODULES = ["_driver", "_separable", "_host", "_quick", "_c_api", "_classic", *(f"_{target}" for target in TARGETS)]
 
 setup(
-    ext_modules=cythonize(
-        [extension(f"cyroi.cpu.{name}") for name in MODULES],
-        compiler_directives=DIRECTIVES,
-        build_dir="build/cython",
-    ),
+    ext_modules=modules(f"cyroi.cpu.{name}" for name in MODULES),
     cmdclass={"build_ext": BuildExt},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},
 )

@@ -20,9 +20,9 @@ COPIED = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "cyroi", "tests"
 TARGET = "avx512"
 # What may see a bug, each by itself: sizes at their edges in both kinds of build, and random shapes.
 TESTS = {
-    "sizes": ("0", ["tests/test_sizes.py"]),
-    "random shapes": ("0", ["tests/test_reference.py", "-k", "random_geometry or long_maps"]),
-    "tiny sizes": ("1", ["tests/test_sizes.py", "tests/test_streams.py"]),
+    "sizes": ("0", ["tests/kernels/test_sizes.py"]),
+    "random shapes": ("0", ["tests/laws/test_reference.py", "-k", "random_geometry or long_maps"]),
+    "tiny sizes": ("1", ["tests/kernels/test_sizes.py", "tests/kernels/test_streams.py"]),
 }
 
 # name: (file, what stands there, what is planted)
@@ -38,8 +38,8 @@ BUGS = {
     ),
     "a room one too small": (
         "cyroi/include/cyroi/plan.h",
-        "writer(out, a.capacity(bins),",
-        "writer(out, a.capacity(bins) - 1,",
+        "rows(taps, room_y),",
+        "rows(taps, room_y - 1),",
     ),
     "a block that loses its last bin": (
         "cyroi/cpu/forward/dense.h",

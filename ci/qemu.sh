@@ -118,8 +118,8 @@ run_leg() { # leg, pytest arguments
     check_refusals "$leg"
     if [ $# -eq 0 ]; then
         set -- tests
-        set -- "$@" --ignore=tests/test_plot.py # needs matplotlib, and nothing of the processor
-        set -- "$@" --deselect=tests/test_run_time.py::test_the_gil_is_released_during_a_call # a race against a thread
+        set -- "$@" --ignore=tests/faces/test_plot.py # needs matplotlib, and nothing of the processor
+        set -- "$@" --deselect=tests/kernels/test_run_time.py::test_the_gil_is_released_during_a_call # a race against a thread
         set -- "$@" -k "not test_a_wrong_kernel_does_not_pass_for_a_peer"                      # a test of the test
     fi
     emulate "$leg" -m pytest -q -p no:cacheprovider -p one_process "$@"

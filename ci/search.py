@@ -23,11 +23,11 @@ from ml_dtypes import bfloat16
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import cyroi
-from cyroi.cpu import _core, _gradients, _host, _targets
+from cyroi.cpu import _host, _separable, _targets
 
-import sizes  # isort: skip
-from laws import TOLERANCE, stored  # isort: skip
-from operators import LAYOUTS, OPERATORS, Call, Operator  # isort: skip
+from support import sizes  # isort: skip
+from support.laws import TOLERANCE, stored  # isort: skip
+from support.operators import LAYOUTS, OPERATORS, Call, Operator  # isort: skip
 
 FLOATS = [np.float32, np.float64, np.float16, bfloat16]
 STORED = [*FLOATS, np.uint8, np.int8, np.uint16, np.int16]
@@ -40,9 +40,8 @@ LENGTHS = sorted({n for numbers, _ in sizes.CALLS.values() for n in numbers if n
 
 def use(target: str, past_caches: bool) -> None:
     module = import_module(f"cyroi.cpu._{target}")
-    _core.use_target(module.table)
-    _gradients.use_target(module.gradients, _targets.cache(2), _targets.cache(3))
-    _core.use_caches(_targets.cache(2), 1 if past_caches else _targets.cache(3))
+    _separable.use_target(module.table)
+    _separable.use_caches(_targets.cache(2), 1 if past_caches else _targets.cache(3))
 
 
 # --- random calls ---

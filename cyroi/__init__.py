@@ -7,7 +7,7 @@
 """
 
 try:
-    import cyroi.cpu._core  # noqa: F401
+    import cyroi.cpu._separable  # noqa: F401
 except ModuleNotFoundError as error:
     if not str(error.name).startswith("cyroi.cpu."):
         raise
@@ -19,11 +19,11 @@ except ModuleNotFoundError as error:
 from typing import TYPE_CHECKING
 
 from ._config import get_include, show_config
-from ._crop_and_resize import crop_and_resize
-from ._crop_and_resize_backward import crop_and_resize_backward
-from ._roi_align import roi_align
-from ._roi_align_backward import roi_align_backward
 from ._version import __version__
+from .operators.crop_and_resize import crop_and_resize
+from .operators.crop_and_resize_backward import crop_and_resize_backward
+from .operators.roi_align import roi_align
+from .operators.roi_align_backward import roi_align_backward
 
 if TYPE_CHECKING:
     from . import reference
@@ -38,6 +38,12 @@ __all__ = [
     "roi_align_backward",
     "show_config",
 ]
+
+
+# Where users have them from, and where a pickle finds them again, whatever file they stand in.
+for _function in (crop_and_resize, crop_and_resize_backward, roi_align, roi_align_backward):
+    _function.__module__ = __name__
+del _function
 
 
 def __getattr__(name: str) -> object:

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 
-from . import _threads
 from ._version import __version__
+from .arguments import threads
 from .cpu import _host, _targets
 
 
@@ -39,7 +39,7 @@ def show_config() -> Config:
     >>> cyroi.show_config()["version"] == cyroi.__version__
     True
     """
-    quota = _threads.cpu_quota()
+    quota = threads.cpu_quota()
     return Config(
         version=__version__,
         python=sys.version.split()[0],
@@ -48,8 +48,8 @@ def show_config() -> Config:
         cpu_capability=_targets.target if _targets.target != "baseline" else f"baseline ({_host.baseline})",
         cpu_supports=[name for name, has in _host.supported.items() if has],
         openmp=_host.openmp_version or None,
-        num_threads=_threads.resolve(None),
-        affinity=_threads.affinity(),
+        num_threads=threads.resolve(None),
+        affinity=threads.affinity(),
         cpu_quota=None if quota == float("inf") else quota,
     )
 

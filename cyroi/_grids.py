@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import _rois, _validate
+from .arguments import validate
+from .arguments.boxes import FROM_X1Y1X2Y2, FROM_Y1X1Y2X2
+from .arguments.boxes import corners as box_corners
 from .reference import _crop_and_resize, _roi_align
 
 if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
 
-BOX_ORDERS = {"roi_align": _rois.FROM_X1Y1X2Y2, "crop_and_resize": _rois.FROM_Y1X1Y2X2}
+BOX_ORDERS = {"roi_align": FROM_X1Y1X2Y2, "crop_and_resize": FROM_Y1X1Y2X2}
 
 
 class GridAxis(NamedTuple):
@@ -32,10 +34,10 @@ Convention = Callable[[Any, Any, int, int], GridAxis]  # lower and upper coordin
 
 
 def convention(operator: str, spatial_scale: float, sampling_ratio: int, aligned: bool) -> Convention:
-    _validate.choice("operator", operator, BOX_ORDERS)
-    scale = _validate.spatial_scale("spatial_scale", spatial_scale)
-    ratio = _validate.sampling_ratio("sampling_ratio", sampling_ratio)
-    half_pixel = _validate.boolean("aligned", aligned)
+    validate.choice("operator", operator, BOX_ORDERS)
+    scale = validate.spatial_scale("spatial_scale", spatial_scale)
+    ratio = validate.sampling_ratio("sampling_ratio", sampling_ratio)
+    half_pixel = validate.boolean("aligned", aligned)
     if operator == "crop_and_resize":
         if (scale, ratio, half_pixel) != (1.0, 0, False):
             raise ValueError('spatial_scale, sampling_ratio and aligned apply to operator="roi_align" only')
@@ -67,8 +69,4 @@ def grid(box: Array, bins: tuple[int, int], pixels: Array, axis: Convention) -> 
 
 def corners(name: str, boxes: ArrayLike, operator: str, pixels: Array) -> Array:
     """(K, 4) coordinates y1 x1 y2 x2, of the dtype in which the operator would compute its samples."""
-    array = _validate.as_array(name, boxes)
-    if array.ndim != 2 or array.shape[1] != 4:
-        raise ValueError(f"{name} must have shape (K, 4); got {array.shape}")
-    array = _validate.box_dtype(name, array)
-    return _validate.coordinates(name, array, BOX_ORDERS[operator], _validate.geometry_dtype(pixels.dtype, array.dtype))
+    return box_corners(name, validate.as_array(name, boxes), BOX_ORDERS[operator], pixels.dtype)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _grids, _validate
+from . import _grids
+from .arguments import validate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,8 +85,8 @@ def show_rois(
     >>> boxes = [[32, 48, 400, 300], [500, 500, 800, 700]]  # pixels of an image that is 16 times as large
     >>> ax = show_rois(feature_map, boxes, 7, spatial_scale=1 / 16, aligned=True, ax=Figure().subplots())
     """
-    pixels = _pixels("image", image)
-    bins = (1, 1) if output_size is None else _validate.output_size("output_size", output_size)
+    pixels = validate.picture("image", image)
+    bins = (1, 1) if output_size is None else validate.output_size("output_size", output_size)
     convention = _grids.convention(operator, spatial_scale, -1, aligned)
     grids = [_grids.grid(box, bins, pixels, convention) for box in _grids.corners("boxes", boxes, operator, pixels)]
     ax = _axes(ax)
@@ -150,10 +151,10 @@ def show_sampling_points(
     >>> ax = show_sampling_points(image, [0.5, 1.0, 5.0, 4.0], (3, 2), sampling_ratio=2, aligned=True, ax=left)
     >>> ax = show_sampling_points(image, [0.1, 0.0, 0.9, 0.9], (3, 2), operator="crop_and_resize", ax=right)
     """
-    pixels = _pixels("image", image)
-    bins = _validate.output_size("output_size", output_size)
+    pixels = validate.picture("image", image)
+    bins = validate.output_size("output_size", output_size)
     convention = _grids.convention(operator, spatial_scale, sampling_ratio, aligned)
-    corners = _validate.as_array("box", box)
+    corners = validate.as_array("box", box)
     if corners.shape != (4,):
         raise ValueError(f"box must have shape (4,); got {corners.shape}")
     y, x = _grids.grid(_grids.corners("box", corners[np.newaxis], operator, pixels)[0], bins, pixels, convention)
@@ -202,9 +203,9 @@ def show_aligned(
     >>> crops = cyroi.crop_and_resize(np.arange(30.0).reshape(5, 6), [[0.1, 0.0, 0.9, 0.9]], None, (3, 2))
     >>> ax = show_aligned(crops[0], cmap="gray", ax=Figure().subplots())
     """
-    pixels = _pixels("crop", crop)
+    pixels = validate.picture("crop", crop)
     small = pixels.ndim == 2 and max(pixels.shape) <= MAX_ANNOTATED_SIDE
-    write = small if annot is None else _validate.boolean("annot", annot)
+    write = small if annot is None else validate.boolean("annot", annot)
     if write and pixels.ndim != 2:
         raise ValueError(f"annot must be False for RGB; got a crop of shape {pixels.shape}")
     format(0.0, fmt)  # raises where the format is bad, before anything is drawn
@@ -213,15 +214,6 @@ def show_aligned(
     if write:
         _write_numbers(ax, shown, pixels, fmt)
     return ax
-
-
-def _pixels(name: str, value: ArrayLike) -> Array:
-    array = _validate.as_array(name, value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must have a real dtype; got {array.dtype}")
-    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
-        raise ValueError(f"{name} must have shape (H, W) or (H, W, 3), without an empty axis; got {array.shape}")
-    return array
 
 
 def _axes(ax: Axes | None) -> Axes:

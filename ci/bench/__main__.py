@@ -22,6 +22,7 @@ from .contender import (
     Maker,
     difference,
     floors,
+    with_classic,
     with_cyroi,
     with_fresh_result,
     with_reference,
@@ -30,8 +31,8 @@ from .table import Row, replace_marked, table
 from .timing import medians
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
-REFERENCE = "NumPy reference"
-LONG = ("W8",)  # a call of a peer takes a minute: they take part only when asked for
+REFERENCE, CLASSIC = "NumPy reference", "classic"
+LONG = ("W8",)  # a call of a peer, or of the classic kernel, takes a minute: they take part only when asked for
 SMALL = ("W2", "W5_1", "W5_10", "W7", "smallest_roi", "smallest_crop")  # where the reference takes part
 OVERHEAD = ("W5_1", "W5_10", "smallest_roi", "smallest_crop")  # calls whose memory costs nothing: they have no floor
 DEFAULT = (
@@ -45,15 +46,17 @@ def main() -> None:
     modules, notes = peers.load()
     rows = []
     for name in options.workloads:
-        takes_part = options.all_peers or name not in LONG
-        makers = peers.makers(modules, WORKLOADS[name].operator) if takes_part else {}
+        makers: dict[str, Maker] = {}
+        if options.all_peers or name not in LONG:
+            operator = WORKLOADS[name].operator
+            makers = {CLASSIC: partial(with_classic, operator), **peers.makers(modules, operator)}
         for threads in options.threads:
             contenders = prepare(name, threads, makers, notes)
             row = Row(name, threads, medians({label: it.run for label, it in contenders.items()}, options.rounds))
             rows.append(row)
             shown = ", ".join(f"{label} {1e3 * value:.3g}" for label, value in row.seconds.items())
             print(f"{name}, threads: {threads}; ms: {shown}", file=sys.stderr, flush=True)
-    tables = [table(rows, [*peers.PEERS, REFERENCE]), legend(modules), not_timed(notes), backward(options)]
+    tables = [table(rows, [CLASSIC, *peers.PEERS, REFERENCE]), legend(modules), not_timed(notes), backward(options)]
     content = "\n\n".join(part for part in [describe(options, modules), *tables] if part)
     print(content)
     if options.write:
@@ -81,7 +84,7 @@ def prepare(name: str, threads: int, others: dict[str, Maker], notes: list[str])
             if not apart <= contender.tolerance:
                 raise ValueError(f"its result differs from cyroi's by {apart:.1e} of the largest map value")
         except Exception as error:  # whatever a peer raises, the others are still worth their time
-            if label in (REFERENCE, "fresh result"):
+            if label in (REFERENCE, CLASSIC, "fresh result"):
                 raise
             first = (str(error).strip() or repr(error)).splitlines()[0]
             notes.append(f"{label} on {name}, threads: {threads}: {first}")
@@ -125,9 +128,10 @@ def legend(modules: dict[str, ModuleType]) -> str:
     general = (
         "cyroi is timed with `out=`; `fresh result` is cyroi without it. `floor` reads every row that a box touches"
         " once per box and channel and writes the result once; `x floor` is cyroi in floors; `once` reads every byte of"
-        " the maps once and writes the result once, whatever the boxes. The NumPy reference computes in float64 on one"
-        " thread. Peers write into memory that exists already unless said otherwise, and have their maps in their own"
-        " layout beforehand. Results agree with cyroi's to"
+        " the maps once and writes the result once, whatever the boxes. `classic` is cyroi.reference.classic, the loop"
+        " over samples that everybody writes. The NumPy reference computes in float64 on one thread. Peers write into"
+        " memory that exists already unless said otherwise, and have their maps in their own layout beforehand. Results"
+        " agree with cyroi's to"
         f" {TOLERANCE:g} of the largest map value unless said otherwise."
     )
     notes = [f"* {title} {module.NOTE}" for title, module in modules.items() if hasattr(module, "NOTE")]

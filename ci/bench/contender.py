@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cyroi
-from cyroi.reference import oracle
+from cyroi.reference import classic, oracle
 
 from .floor import Floor
 from .plan import PLANNERS
@@ -59,6 +59,11 @@ def with_fresh_result(operator: str, arguments: dict[str, Any], shape: tuple[int
 def with_reference(operator: str, arguments: dict[str, Any], shape: tuple[int, ...], threads: int) -> Contender:
     out = np.empty(shape, np.float32)
     return owned(partial(getattr(oracle, operator), **arguments, out=out), out)
+
+
+def with_classic(operator: str, arguments: dict[str, Any], shape: tuple[int, ...], threads: int) -> Contender:
+    out = np.empty(shape, np.float32)
+    return owned(partial(getattr(classic, operator), **arguments, out=out, num_threads=threads), out)
 
 
 def floors(operator: str, arguments: dict[str, Any], threads: int) -> dict[str, Contender]:

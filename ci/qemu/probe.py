@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import cyroi
-from cyroi.cpu import _core
+from cyroi.cpu import _separable
 
 
 def expect(target: str, folder: str) -> None:
@@ -26,7 +26,7 @@ def expect(target: str, folder: str) -> None:
 
 def force(target: str) -> None:
     """Call an operator with a target that the CPU test did not allow."""
-    _core.use_target(import_module(f"cyroi.cpu._{target}").table)
+    _separable.use_target(import_module(f"cyroi.cpu._{target}").table)
     cyroi.roi_align(np.ones((1, 40, 30, 30), np.float32), [[0, 1, 1, 20, 20]], 7)
 
 

@@ -1,1 +1,1 @@
-"""The compiled part: planning and threads (`_core`), kernels per SIMD target, and what this CPU has (`_host`)."""
+"""The compiled part: planning and threads (`_separable`), kernels per SIMD target, and what this CPU has (`_host`)."""

@@ -13,9 +13,11 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
-from ._core cimport NO_MEMORY, OK, apply
 from ._host cimport thread_count
-from ._kernels cimport _CROP_BILINEAR, _CROP_NEAREST, _FLOAT32, _FLOAT64, _ROI_ALIGN, Array, Operator, index
+from ._kernels cimport (
+    _CROP_BILINEAR, _CROP_NEAREST, _FLOAT32, _FLOAT64, _ROI_ALIGN, NO_MEMORY, OK, Array, Boxes, Operator, index,
+)
+from ._separable cimport apply
 
 cdef extern from "cyroi/c_api.h" nogil:
     cdef enum:
@@ -62,6 +64,7 @@ cdef int execute(Operator& op, const Array& maps, const Array& out, const real* 
                  const int64_t* images, double fill, int num_threads) noexcept nogil:
     """Copies and checks the boxes and runs the engine on arrays that were checked."""
     cdef index count = out.shape[0]
+    cdef Boxes all
     cdef char* memory
     cdef int status
     if count > 0 and (boxes == NULL or (images == NULL and maps.shape[0] != 1)):
@@ -74,8 +77,8 @@ cdef int execute(Operator& op, const Array& maps, const Array& out, const real* 
     indices = <Py_ssize_t*> (memory + 4 * count * sizeof(real))
     status = snapshot(boxes, images, count, maps.shape[0], x_first, <real*> memory, indices)
     if status == CYROI_OK and not is_empty(out):
-        engine = apply(op, maps, out, memory, sizeof(real) == sizeof(double), indices, count, fill,
-                       thread_count(num_threads), False)
+        all.values, all.wide, all.images, all.count = memory, real is double, indices, count
+        engine = apply(op, maps, out, all, fill, thread_count(num_threads), False)
         if engine != OK:
             status = CYROI_NO_MEMORY if engine == NO_MEMORY else CYROI_BAD_STRIDES
     free(memory)

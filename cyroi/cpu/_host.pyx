@@ -91,7 +91,7 @@ cdef extern from *:
     #include <unistd.h>
     #endif
 
-    enum { CYROI_MOST_THREADS = 256, CYROI_NO_MEMORY = -1 };  /* as in _threads.py */
+    enum { CYROI_MOST_THREADS = 256, CYROI_NO_MEMORY = -1 };  /* as in arguments/threads.py */
 
     static size_t cyroi_stack_size;  /* of OpenMP's threads; 0: the system's default */
     static pthread_key_t cyroi_team_key;  /* a thread's last team. No thread_local: its first use may allocate, and ends
@@ -227,7 +227,7 @@ def was_forked():
 
 
 def set_threads(int most, int usual):
-    """What `cyroi._threads` found: the most threads of a call, and the number where a call names none (0: OpenMP's)."""
+    """What `cyroi.arguments.threads` found: the most threads of a call, and the number where a call names none (0: OpenMP's)."""
     global most_threads, usual_threads
     most_threads, usual_threads = 1 if forked else most, usual
 

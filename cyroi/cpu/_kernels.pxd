@@ -1,4 +1,4 @@
-# The C++ side, as the modules of this package see it: planning (cyroi/plan.h), arrays, kernels of a SIMD target.
+# The C++ side, as the modules of this package see it.
 
 cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
     ctypedef long long index "cyroi::index"
@@ -6,6 +6,7 @@ cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
         _ROI_ALIGN "cyroi::ROI_ALIGN"
         _CROP_BILINEAR "cyroi::CROP_BILINEAR"
         _CROP_NEAREST "cyroi::CROP_NEAREST"
+    int kBoxSides
     cdef cppclass Tile:
         index first_y, first_x, bins_y, bins_x
     cdef cppclass Operator:
@@ -16,23 +17,9 @@ cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
         index height, width, bins_y, bins_x
         Tile tile
     cdef cppclass BoxPlan:
-        pass
-    index tap_capacity[G](const Operator&, const G*)
-    BoxPlan plan_box[G, A](const Operator&, const G*, index, index, int*, A*, int*)
+        index taps
 
 cdef extern from "cyroi/elements.h" namespace "cyroi" nogil:
-    index element_size(int)
-
-cdef extern from "call/sizes.h" namespace "cyroi" nogil:
-    cdef cppclass Size:
-        const char* name
-        const char* bounds
-        index value
-    const Size* sizes(int&)
-    index kTile, kGradientTile, kChunkSamples, kChunkTaps, kChunkSlots, kGradientTaps, kChunkCost, kChunkSums, kTables
-    index kThreadCost, kFirstSlice, kShares
-
-cdef extern from "call/array.h" namespace "cyroi" nogil:
     cdef enum:
         _FLOAT32 "cyroi::FLOAT32"
         _FLOAT64 "cyroi::FLOAT64"
@@ -42,6 +29,17 @@ cdef extern from "call/array.h" namespace "cyroi" nogil:
         _INT8 "cyroi::INT8"
         _UINT16 "cyroi::UINT16"
         _INT16 "cyroi::INT16"
+    index element_size(int)
+
+cdef extern from "call/sizes.h" namespace "cyroi" nogil:
+    cdef cppclass Size:
+        const char* name
+        const char* bounds
+        index value
+    const Size* sizes(int&)
+    index kThreadCost
+
+cdef extern from "call/array.h" namespace "cyroi" nogil:
     cdef cppclass Array:
         char* data
         int element
@@ -51,50 +49,66 @@ cdef extern from "call/array.h" namespace "cyroi" nogil:
 cdef extern from "call/route.h" namespace "cyroi" nogil:
     cdef cppclass Cache:
         index own, result
-    void set_tile(const Array& out, index y, index x, Job& job)
-    bint describe(const Array& maps, const Array& out, double fill, const Cache& cache, Job& job)
 
 cdef extern from "call/kernels.h" namespace "cyroi" nogil:
-    cdef enum:
-        _PIXELS "cyroi::PIXELS"
-    cdef cppclass Block:
-        pass
-    cdef cppclass Cut:
-        index elements, table
-    cdef cppclass Output:
-        char* data
-    cdef cppclass Job:
-        index bins_y, bins_x, first_box
-        int route
-        Output out
-    cdef cppclass Schedule:
-        index items
-        double cost
     cdef cppclass Kernels:
         int lanes
-        Cut (*cut)(const Job&, index, Block*) noexcept nogil
-        void (*fill)(const Job&, index, void*, void*) noexcept nogil
-        index (*scratch)(const Job&) noexcept nogil
-        void (*run)(const Job&, const Schedule&, index, char*) noexcept nogil
     cdef cppclass Target:
-        Kernels of[8]
-    index slot_capacity(index)
-    index block_capacity(index)
-    void make_schedule(const Job&, index, int, Schedule&)
+        Kernels forward[8]
 
-cdef extern from "call/plan_memory.h" namespace "cyroi" nogil:
-    cdef cppclass Plan:
-        index boxes, taps
-        BoxPlan* plans
-        int* ends
-        int* pixels
-        void* weights
-        Cut* cuts
-        Block* blocks
-        void* at
-        void* slot_weights
-        index* order
-        char* scratch
-        index scratch_size
-    size_t lay_out(Plan&, char* base, const Tile&, size_t real_size, int lanes, bint blocks, int threads)
-    void publish(const Plan&, Job&, Schedule&)
+cdef extern from "call/pass.h" namespace "cyroi" nogil:
+    cdef enum Status:
+        OK "cyroi::OK"
+        NO_MEMORY "cyroi::NO_MEMORY"
+        INTERRUPTED "cyroi::INTERRUPTED"
+        BAD_STRIDES "cyroi::BAD_STRIDES"
+    cdef enum Phase:
+        PLAN "cyroi::PLAN"
+        PREPARE "cyroi::PREPARE"
+        RUN "cyroi::RUN"
+    cdef cppclass Need:
+        index boxes, taps, pieces
+        double cost
+    cdef cppclass Boxes:
+        const void* values
+        bint wide
+        const Py_ssize_t* images
+        const Py_ssize_t* rows
+        index count
+    cdef cppclass Chunk:
+        BoxPlan* boxes
+    cdef cppclass Watch:
+        bint stopped()
+        void stop()
+        bint is_due()
+        void begin()
+        void judge()
+    bint teams_pay()
+    double& patience()
+    cdef cppclass Pass:
+        Boxes boxes
+        Operator op, largest
+        index tile, first
+        Chunk* chunk
+        int threads
+        Watch watch
+        bint bound(index k, Need& need)
+        size_t lay_out(const Need& need, char* base)
+        void set_tile()
+        double planning()
+        bint place(index count)
+        index schedule(index count, double& cost)
+        void work(Phase phase, index i, int thread)
+        void run_watched(index item, int thread)
+        void finish()
+
+cdef extern from "call/forward_pass.h" namespace "cyroi" nogil:
+    Status forward(const Target& target, const Cache& cache, const Operator& op, const Array& maps, const Array& out,
+                   const Boxes& boxes, double fill, int threads, bint interruptible, Status (*drive)(Pass&) noexcept)
+
+cdef extern from "call/gradient_pass.h" namespace "cyroi" nogil:
+    Status gradient(const Target& target, const Cache& cache, const Operator& op, const Array& maps, const Array& grad,
+                    const Boxes& boxes, double* result, int threads, Status (*drive)(Pass&) noexcept)
+
+cdef extern from "call/store_array.h" namespace "cyroi" nogil:
+    void store_array(const Array& source, const Array& target, bint swapped)

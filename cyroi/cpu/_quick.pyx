@@ -1,5 +1,5 @@
 # distutils: language = c++
-"""The quick face of ordinary calls: what `cyroi._roi_align` and `cyroi._crop_and_resize` try first.
+"""The quick face of ordinary calls: what `cyroi.roi_align` and `cyroi.crop_and_resize` try first.
 
 A call of one box computes for less than a microsecond; checking its arguments in Python took forty. Here everything is
 checked that is checked there, in C, for arguments of the ordinary kind: ndarrays of base class, native order, exact
@@ -18,11 +18,13 @@ from cpython.buffer cimport (
 from cpython.exc cimport PyErr_Clear
 from libc.stdlib cimport free, malloc
 
-from ._core cimport OK, Array, Operator, Status, apply, index, raise_for, INTERRUPTED
+from ._driver cimport raise_for
 from ._host cimport thread_count
 from ._kernels cimport (
     _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _ROI_ALIGN, _UINT8, _UINT16,
+    INTERRUPTED, OK, Array, Boxes, Operator, Status, index,
 )
+from ._separable cimport apply
 
 import numpy as np
 
@@ -273,6 +275,7 @@ cdef object run(Call* call, Operator& op, object out, int columns, int threads, 
     """What follows once the buffers of maps, boxes and indices are held. columns: of a box, its index included."""
     cdef bint fresh = out is None, wide, good
     cdef bint in_boxes = columns == 5
+    cdef Boxes all
     cdef Status status
     cdef char* copies
     if not (read_maps(call) and read_boxes(call, columns) and (not call.has_indices or read_indices(call))):
@@ -290,9 +293,10 @@ cdef object run(Call* call, Operator& op, object out, int columns, int threads, 
                            copies + call.count * sizeof(Py_ssize_t)))
     status = OK
     if good:
+        all.values, all.wide = copies + call.count * sizeof(Py_ssize_t), wide
+        all.images, all.count = <Py_ssize_t*> copies, call.count
         with nogil:
-            status = apply(op, call.source, call.result, copies + call.count * sizeof(Py_ssize_t), wide,
-                           <Py_ssize_t*> copies, call.count, fill, threads, True)
+            status = apply(op, call.source, call.result, all, fill, threads, True)
     free(copies)
     if status == INTERRUPTED:
         raise_for(status)

@@ -8,14 +8,14 @@ caps the choice.
 import os
 from importlib import import_module
 
-from . import _core, _gradients, _host
+from . import _host, _separable
 
 TARGETS = ("avx512", "avx2", "baseline")  # best first
 
 
 def cache(level: int) -> int:
     """Bytes of a cache level; 1 MiB for L2 and 32 MiB for L3 where the system does not say. Tiny builds name theirs."""
-    fixed = _core.SIZES["kOwnCache" if level == 2 else "kResultCache"][0]
+    fixed = _separable.SIZES["kOwnCache" if level == 2 else "kResultCache"][0]
     if fixed:
         return fixed
     try:
@@ -42,11 +42,10 @@ def _choose() -> str:
                 if name == "baseline":
                     raise
                 continue
-            _core.use_target(module.table)
-            _gradients.use_target(module.gradients, cache(2), cache(3))
+            _separable.use_target(module.table)
             return name
     raise AssertionError("every CPU has the baseline")
 
 
 target = _choose()
-_core.use_caches(cache(2), cache(3))
+_separable.use_caches(cache(2), cache(3))

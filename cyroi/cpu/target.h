@@ -20,13 +20,6 @@ inline Kernels kernels_for() {
     return Kernels{Lanes<A>::count, cut_box<A>, fill_box<A>, scratch_size<A>, run_item<S>};
 }
 
-inline const Target* target() {
-    static const Target table = {{kernels_for<float>(), kernels_for<double>(), kernels_for<Float16>(),
-                                  kernels_for<BFloat16>(), kernels_for<UInt8>(), kernels_for<Int8>(),
-                                  kernels_for<UInt16>(), kernels_for<Int16>()}};
-    return &table;
-}
-
 template <class A>
 inline GradientKernels kernels_to_maps() {
     return GradientKernels{Lanes<A>::count, turn_for_maps<A>, fill_windows<A, 1>, map_scratch<A>, run_region<A>};
@@ -38,8 +31,10 @@ inline GradientKernels kernels_to_boxes() {
     return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, fill_windows<A, 3>, box_scratch<A>, run_boxes<S>};
 }
 
-inline const GradientTarget* gradient_target() {
-    static const GradientTarget table = {
+inline const Target* target() {
+    static const Target table = {
+        {kernels_for<float>(), kernels_for<double>(), kernels_for<Float16>(), kernels_for<BFloat16>(),
+         kernels_for<UInt8>(), kernels_for<Int8>(), kernels_for<UInt16>(), kernels_for<Int16>()},
         {kernels_to_maps<float>(), kernels_to_maps<double>()},
         {kernels_to_boxes<float>(), kernels_to_boxes<double>(), kernels_to_boxes<Float16>(),
          kernels_to_boxes<BFloat16>(), kernels_to_boxes<UInt8>(), kernels_to_boxes<Int8>(), kernels_to_boxes<UInt16>(),

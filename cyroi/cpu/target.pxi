@@ -6,10 +6,4 @@ cdef extern from "target.h" namespace "cyroi" nogil:
         pass
     const Target* target()
 
-cdef extern from "target.h" namespace "cyroi" nogil:
-    cdef cppclass GradientTarget:
-        pass
-    const GradientTarget* gradient_target()
-
 table = PyCapsule_New(<void*> target(), "cyroi.Target", NULL)
-gradients = PyCapsule_New(<void*> gradient_target(), "cyroi.GradientTarget", NULL)

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _layout, _rois, _validate
+from ..arguments import validate
+from ..arguments.boxes import crop_boxes
+from ..arguments.layout import AXES
 from ._bilinear import bilinear
 
 
@@ -53,15 +55,14 @@ def crop_and_resize(
     """
     pixels = np.asarray(image)
     maps = as_planes(pixels, layout)
-    height, width = _validate.output_size("crop_size", crop_size)
-    corners = _rois.corners(boxes, maps.dtype)
-    images = image_of_each_box(box_indices, len(corners), len(maps), single=pixels.ndim < 4)
+    height, width = validate.output_size("crop_size", crop_size)
+    corners, images, *_ = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
     crops = np.empty((len(corners), maps.shape[1], height, width))
     for crop, (y1, x1, y2, x2), i in zip(crops, corners, images, strict=True):
         y = axis_samples(y1, y2, height, maps.shape[2], method)
         x = axis_samples(x1, x2, width, maps.shape[3], method)
         crop[:] = bilinear(maps[i], y, x, outside=extrapolation_value)
-    result = crops[:, 0] if pixels.ndim == 2 else crops.transpose(np.argsort(_layout.AXES[layout]))
+    result = crops[:, 0] if pixels.ndim == 2 else crops.transpose(np.argsort(AXES[layout]))
     if out is None:
         return result
     out[...] = result
@@ -72,11 +73,7 @@ def as_planes(image: NDArray[Any], layout: str) -> NDArray[Any]:
     """View of shape (N, C, H, W) of a batch, or of a single image with or without channels."""
     if image.ndim == 2:
         return image[np.newaxis, np.newaxis]
-    return (image if image.ndim == 4 else image[np.newaxis]).transpose(_layout.AXES[layout])
-
-
-def image_of_each_box(box_indices: ArrayLike | None, boxes: int, images: int, *, single: bool) -> NDArray[np.intp]:
-    return _validate.image_indices("box_indices", [0] * boxes if single else box_indices, boxes, images)
+    return (image if image.ndim == 4 else image[np.newaxis]).transpose(AXES[layout])
 
 
 def axis_samples(lo: Any, hi: Any, bins: int, size: int, method: str) -> NDArray[np.float64]:

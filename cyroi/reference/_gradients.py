@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _layout, _rois, _validate
+from ..arguments import validate
+from ..arguments.boxes import BOX_VALUES, Boxes
+from ..arguments.layout import AXES
 from ._bilinear import slope_y, spread
 
 
@@ -65,28 +67,13 @@ def interior(t: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
 # --- arguments and results ---
 
 
-def asked(wrt: str | tuple[str, ...], choices: tuple[str, str]) -> tuple[str, ...]:
-    """The names in `wrt`: one, or a tuple of different ones."""
-    names = tuple(_validate.choice("wrt", name, choices) for name in (wrt if isinstance(wrt, tuple) else (wrt,)))
-    if not names or len(set(names)) < len(names):
-        raise ValueError(
-            f"wrt must be one of {', '.join(map(repr, choices))} or a tuple of different ones; got {wrt!r}"
-        )
-    return names
-
-
 def maps_or_stand_in(name: str, value: Any, dtype: np.dtype[Any], names: tuple[str, ...]) -> NDArray[Any]:
     """The maps; or, where only their shape was given, zeros of that shape, and of `dtype`, that take no memory."""
-    if not is_shape(value):
+    if not validate.is_shape(value):
         return np.asarray(value)
     if "boxes" in names:
         raise TypeError(f"{name} must be the maps where wrt has 'boxes'; got the shape {value}")
     return np.broadcast_to(np.zeros((), dtype), value)
-
-
-def is_shape(value: Any) -> bool:
-    """Whether this is a tuple of whole numbers: maps as nested sequences have more than one axis."""
-    return isinstance(value, tuple) and all(hasattr(side, "__index__") and np.ndim(side) == 0 for side in value)
 
 
 def as_crops(
@@ -94,21 +81,21 @@ def as_crops(
 ) -> NDArray[np.float64]:
     """`grad_output` in float64 as (K, C, P, Q), once its shape is seen to be that of a result."""
     if grad_output.ndim == (4 if channel_axis else 3):
-        crops = grad_output.transpose(_layout.AXES[layout]) if channel_axis else grad_output[:, np.newaxis]
+        crops = grad_output.transpose(AXES[layout]) if channel_axis else grad_output[:, np.newaxis]
         if crops.shape[:2] == (boxes, channels) and min(crops.shape[2:]) > 0:
             return crops.astype(float)
     result = f"the result for {boxes} boxes and {channels} channels in layout {layout}"
     raise ValueError(f"grad_output must have the shape of {result}; got {grad_output.shape}")
 
 
-def as_given(boxes: Any, gradient: NDArray[np.float64]) -> NDArray[np.float64] | list[NDArray[np.float64]]:
-    """The gradient (K, 4) of `boxes` in the container that they came in."""
-    if _rois.is_list_of_arrays(boxes):
-        ends = np.cumsum([len(part) for part in boxes])
-        return [gradient[end - len(part) : end] for part, end in zip(boxes, ends, strict=True)]
-    if np.shape(boxes)[1] == 5:
-        return np.concatenate([np.zeros((len(gradient), 1)), gradient], axis=1)
-    return gradient
+def as_given(boxes: Boxes, gradient: NDArray[np.float64]) -> NDArray[np.float64] | list[NDArray[np.float64]]:
+    """The gradient (K, 4) to y1 x1 y2 x2 in the container that the boxes came in."""
+    gradient = gradient[:, boxes.order]
+    if boxes.is_list:
+        counts = [len(array) for array in boxes.arrays]
+        return [gradient[end - count : end] for count, end in zip(counts, np.cumsum(counts), strict=True)]
+    columns = boxes.arrays[0].shape[1] - BOX_VALUES  # of an image index
+    return np.concatenate([np.zeros((len(gradient), columns)), gradient], axis=1)
 
 
 def hand_over(results: dict[str, Any], wrt: str | tuple[str, ...], names: tuple[str, ...], out: Any) -> Any:

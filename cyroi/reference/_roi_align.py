@@ -12,8 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _layout, _rois, _validate
+from ..arguments import validate
+from ..arguments.boxes import roi_boxes
+from ..arguments.layout import AXES
 from ._bilinear import bilinear
+
+MOST_SAMPLES = 2**31  # per bin and axis; beyond, nothing is provably inside the map
 
 
 def roi_align(
@@ -52,9 +56,9 @@ def roi_align(
     >>> roi_align(np.arange(16.0).reshape(1, 1, 4, 4), [[0, 0, 0, 4, 4]], 1, sampling_ratio=2, aligned=True)
     array([[[[7.5]]]])
     """
-    maps = np.asarray(input).transpose(_layout.AXES[layout])
-    height, width = _validate.output_size("output_size", output_size)
-    corners, images = _rois.normalise(boxes, batch_indices, len(maps), maps.dtype)
+    maps = np.asarray(input).transpose(AXES[layout])
+    height, width = validate.output_size("output_size", output_size)
+    corners, images, *_ = roi_boxes(boxes, batch_indices, len(maps), maps.dtype)
     crops = np.empty((len(corners), maps.shape[1], height, width))
     for crop, (y1, x1, y2, x2), image in zip(crops, corners, images, strict=True):
         samples_y = axis_samples(y1, y2, height, maps.shape[2], spatial_scale, sampling_ratio, aligned)
@@ -64,7 +68,7 @@ def roi_align(
         values = bilinear(maps[image], y, x)
         values = values.reshape(len(values), *y.shape, *x.shape)  # channel, bin row, sample row, bin column, sample ...
         crop[:] = values.sum(axis=(2, 4)) / max(samples_y.grid * samples_x.grid, 1)
-    result = crops.transpose(np.argsort(_layout.AXES[layout]))
+    result = crops.transpose(np.argsort(AXES[layout]))
     if out is None:
         return result
     out[...] = result
@@ -108,7 +112,7 @@ def _sample_numbers(bin_starts: NDArray[Any], step: float, extent: float, grid: 
     An adaptive grid of many more samples than the map has pixels is cut to those that may lie in [-1, size]; the
     coordinates of all others are outside, and what is outside counts 0.
     """
-    if grid <= 4 * size + 4096:
+    if grid <= 4 * size + validate.MAX_SAMPLING_RATIO:  # never a grid of fixed size
         return np.arange(grid, dtype=float)[np.newaxis]
     # Samples are at least half a pixel apart; `slack` of them covers the rounding of large coordinates.
     slack = 8 + int(np.finfo(bin_starts.dtype).eps * 32 * (abs(float(bin_starts[0])) + extent))
@@ -123,7 +127,7 @@ def inside_first(t: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _adaptive_grid(step: Any) -> int:
-    return int(np.ceil(step)) if 0 < step <= 2**31 else 0
+    return int(np.ceil(step)) if 0 < step <= MOST_SAMPLES else 0
 
 
 def border(t: NDArray[Any], size: int) -> NDArray[np.float64]:

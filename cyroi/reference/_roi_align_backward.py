@@ -1,4 +1,7 @@
-"""The float64 oracle of RoI Align's gradients: the formula, sample by sample."""
+"""The float64 oracle of RoI Align's gradients: the formula, sample by sample.
+
+Coordinates are computed in the dtype that the operator would choose, so that both agree in every discrete decision.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _layout, _rois
+from ..arguments.boxes import BOX_VALUES, roi_boxes
+from ..arguments.layout import AXES
+from ..arguments.validate import wrt_names
 from . import _gradients
 from ._roi_align import axis_samples, border
 
@@ -30,19 +35,12 @@ def roi_align_backward(
 ) -> Any:
     """Gradients of RoI Align in float64: to the maps, to the boxes, or to both.
 
-    They are those of ``sum(grad_output * roi_align(input, boxes, ...))``.
+    The formula stands in `cyroi.roi_align_backward`, with its source and its errors.
 
     Parameters
     ----------
-    grad_output : array_like, shape (K, C, output height, output width) in the axis order of `layout`
-        Gradient of the result of `roi_align`. The output size is read from it.
-    input : array_like, shape (N, C, H, W) in the axis order of `layout`, or this shape as a tuple of ints
-        The maps that the result came from. Their shape is enough where `wrt` is "input"; the dtype of
-        `grad_output` then stands for theirs.
-    boxes, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout
-        As in `cyroi.roi_align`.
-    wrt : {"input", "boxes"} or a tuple of them
-        What to differentiate with respect to.
+    grad_output, input, boxes, spatial_scale, sampling_ratio, aligned, mode, wrt, batch_indices, layout
+        As in `cyroi.roi_align_backward`.
     out : ndarray, or list of ndarray for a list of boxes, optional
         Receives the one gradient that `wrt` asks for, cast to its dtype. Overwritten, not added to.
     num_threads : int, optional
@@ -50,48 +48,8 @@ def roi_align_backward(
 
     Returns
     -------
-    ndarray, float64, or `out`
-        For a tuple `wrt`: a tuple of gradients, in that order.
-
-        * "input": shape and axis order of `input`, per unit of the maps.
-        * "boxes": shape and columns of `boxes`, per unit of the boxes. For shape (K, 5), column 0 is zero, because
-          the image index is no quantity to differentiate by. For a list of arrays, a list of arrays.
-
-    Raises
-    ------
-    TypeError
-        `input` is a shape, but the gradient to the boxes needs its values.
-    ValueError
-        `grad_output` has another number of boxes or channels than the result, `wrt` is not a choice of the names
-        above, each at most once, or `out` is given for more than one gradient; and as in `cyroi.roi_align`.
-    IndexError
-        An image index outside [0, N).
-
-    Notes
-    -----
-    With the symbols of `cyroi.roi_align`, y and x for the coordinates of sample (i, j) of bin (p, q), and
-    ``g = grad_output[k, c, p, q] / max(grid_h*grid_w, 1)``, each sum over all samples inside the band (and, for a
-    box, over all channels)::
-
-        d/d input[n, c, r, s] = sum g * weight of pixel (r, s) in B(y, x)
-        d/d y1 = sum g * dB/dy * dy/dy1,  d/d y2 = sum g * dB/dy * dy/dy2       (x likewise)
-        dB/dy = (1 - lx)*(v[y0+1, x0] - v[y0, x0]) + lx*(v[y0+1, x0+1] - v[y0, x0+1])   0 < y < H-1
-        dB/dy = 0                                                                       else: a clamped border
-        dy/dy2 = s*t,  dy/dy1 = s*(1 - t),  t = (p + (i + 0.5)/grid_h)/P
-        dy/dy2 = 0,    dy/dy1 = s             where the legacy rule enlarges the height (height < 1)
-
-    ``y0 = floor(y)``, ``lx = x - floor(x)``. The grid size is a constant. So the gradient to the boxes is the exact
-    derivative almost everywhere: not where a sample crosses a pixel centre (there it is the slope towards larger
-    coordinates; 0 at y = 0 and y = H-1), leaves the band, or the adaptive grid changes its size.
-
-    A pixel of weight 0 gets and gives nothing, and neither does a sample that does not move, so NaN and infinity in
-    `grad_output` or `input` reach exactly the gradients that they have a part in. Coordinates are computed in the
-    dtype that `cyroi.roi_align` would choose, so that both agree in every discrete decision.
-
-    References
-    ----------
-    To the maps: the gradient of ``torchvision.ops.roi_align``, which has none to the boxes. To the boxes: the
-    derivative of the formula above.
+    ndarray, or list of ndarray, float64, or `out`
+        Shapes and containers as in `cyroi.roi_align_backward`.
 
     Examples
     --------
@@ -105,12 +63,13 @@ def roi_align_backward(
     >>> gradients[1]
     array([[0. , 0.5, 5. , 0.5, 5. ]])
     """
-    names = _gradients.asked(wrt, ("input", "boxes"))
+    names = wrt_names(wrt, ("input", "boxes"))
     given = np.asarray(grad_output)
-    maps = _gradients.maps_or_stand_in("input", input, given.dtype, names).transpose(_layout.AXES[layout])
-    corners, images = _rois.normalise(boxes, batch_indices, len(maps), maps.dtype)
+    maps = _gradients.maps_or_stand_in("input", input, given.dtype, names).transpose(AXES[layout])
+    rois = roi_boxes(boxes, batch_indices, len(maps), maps.dtype)
+    corners, images = rois.coordinates, rois.images
     gradient = _gradients.as_crops(given, layout, len(corners), maps.shape[1])
-    to_maps, to_boxes = np.zeros(maps.shape), np.zeros((len(corners), 4))
+    to_maps, to_boxes = np.zeros(maps.shape), np.zeros((len(corners), BOX_VALUES))
     for k, (y1, x1, y2, x2) in enumerate(corners):
         y, grid_h = samples(y1, y2, gradient.shape[2], maps.shape[2], spatial_scale, sampling_ratio, aligned)
         x, grid_w = samples(x1, x2, gradient.shape[3], maps.shape[3], spatial_scale, sampling_ratio, aligned)
@@ -120,8 +79,8 @@ def roi_align_backward(
         if "boxes" in names:
             to_boxes[k] = _gradients.to_box(share, maps[images[k]], y, x)
     results = {
-        "input": to_maps.transpose(np.argsort(_layout.AXES[layout])),
-        "boxes": _gradients.as_given(boxes, to_boxes[:, _rois.FROM_X1Y1X2Y2]),
+        "input": to_maps.transpose(np.argsort(AXES[layout])),
+        "boxes": _gradients.as_given(rois, to_boxes),
     }
     return _gradients.hand_over(results, wrt, names, out)
 

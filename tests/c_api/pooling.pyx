@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: language_level=3
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
@@ -12,18 +12,44 @@ def pool_frames(const float[:, :, :, ::1] frames, const float[:, :, ::1] boxes, 
     frames (F, C, H, W), boxes (F, K, 4), out (F, K, C, height, width), codes (F,)
     """
     cdef Py_ssize_t i
-    cdef Py_ssize_t[4] one_frame = [1, frames.shape[1], frames.shape[2], frames.shape[3]]
+    cdef const int64_t[::1] the_only_image = None
     for i in prange(frames.shape[0], nogil=True, num_threads=num_threads, schedule="dynamic"):
-        codes[i] = cyroi.roi_align_float(
-            &frames[i, 0, 0, 0], one_frame, NULL, &boxes[i, 0, 0], NULL, boxes.shape[1], out.shape[3], out.shape[4],
-            spatial_scale, 2, True, cyroi.NCHW, &out[i, 0, 0, 0, 0], NULL, 1)
+        codes[i] = cyroi.roi_align[float](
+            frames[i:i + 1], boxes[i], the_only_image, spatial_scale, 2, True, cyroi.NCHW, out[i], 1)
 
 
-# Everything below is for the tests of cyroi, which look at each function.
+# Everything below is for the tests of cyroi, which look at each function: first with views, then with pointers.
 
 ctypedef fused real:
     float
     double
+
+
+def roi_align_of_views(const real[:, :, :, :] maps, const real[:, ::1] boxes, const int64_t[::1] indices,
+                       double spatial_scale, Py_ssize_t sampling_ratio, bint aligned, int layout,
+                       real[:, :, :, :] out, int num_threads):
+    cdef int code
+    with nogil:
+        code = cyroi.roi_align[real](
+            maps, boxes, indices, spatial_scale, sampling_ratio, aligned, layout, out, num_threads)
+    return code
+
+
+def crop_and_resize_of_views(const real[:, :, :, :] image, const real[:, ::1] boxes, const int64_t[::1] indices,
+                             int method, double extrapolation_value, int layout, real[:, :, :, :] out,
+                             int num_threads):
+    cdef int code
+    with nogil:
+        code = cyroi.crop_and_resize[real](
+            image, boxes, indices, method, extrapolation_value, layout, out, num_threads)
+    return code
+
+
+def crop_behind_a_column(const float[:, :, :, :] image, const float[:, ::1] numbered_boxes, const int64_t[::1] indices,
+                         float[:, :, :, :] out):
+    """With boxes (K, 5) whose first column is left out, so that there are gaps between them."""
+    return cyroi.crop_and_resize[float](
+        image, numbered_boxes[:, 1:], indices, cyroi.BILINEAR, 0, cyroi.NHWC, out, 1)
 
 
 def roi_align(const real[:, :, :, :] maps, const real[:, ::1] boxes, const int64_t[::1] indices, double spatial_scale,

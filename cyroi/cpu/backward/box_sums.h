@@ -49,8 +49,9 @@ inline void run_planes(const GradientJob& g, const Run& run, index group, BoxScr
             const index k = g.order[i];
             double* const total = sums_of(g, run, i, group);
             if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
+            const char* const ahead = gradient_row(job, g.order[smaller(i + 1, run.last - 1)], 0, 0);
             for (index c = c0; c < smaller(last, c0 + job.planes); c += job.row_channels) {
-                if (i + 1 < run.last) expect_rows(job, g.order[i + 1], c);
+                if (i + 1 < run.last) expect_rows(job, ahead + c * job.out.c);
                 double sums[4];
                 if (!sum_plane<false, S>(g, run, k, c, scratch, sums))
                     sum_plane_exactly<S>(g, run, k, c, scratch, sums);

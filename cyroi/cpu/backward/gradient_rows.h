@@ -39,9 +39,9 @@ inline GradientRows<A> gradient_rows(const Job& job, index k, index c, index p, 
     return GradientRows<A>{room, elements};
 }
 
-/* Asks for the rows of a box early: each box has pages of its own, and a channel few bytes of them. */
-inline void expect_rows(const Job& job, index k, index c) {
-    const char* row = gradient_row(job, k, c, 0);
+/* Asks for the rows of a box and channel, of which the first begins at `row`, early: each box has pages of its own, and a
+ * channel few bytes of them. */
+inline void expect_rows(const Job& job, const char* row) {
     const index size = job.out.y * job.bins_y;
     for (index i = 0; i < size + 63 && i < kExpectedBytes; i += 64) expect(row + i);
 }

@@ -6,6 +6,8 @@
 #ifndef CYROI_CPU_BACKWARD_MAPS_PIXELS_H
 #define CYROI_CPU_BACKWARD_MAPS_PIXELS_H
 
+#include <algorithm>
+
 #include "backward/maps_planes.h"
 
 namespace cyroi {

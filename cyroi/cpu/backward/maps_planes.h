@@ -7,6 +7,8 @@
 #ifndef CYROI_CPU_BACKWARD_MAPS_PLANES_H
 #define CYROI_CPU_BACKWARD_MAPS_PLANES_H
 
+#include <algorithm>
+
 #include "backward/gradient_rows.h"
 
 namespace cyroi {
@@ -108,6 +110,7 @@ inline void add_to_planes(const GradientJob& g, index k, index next, const Regio
     const Lines<A, 1> y = y_lines<A, 1>(g, k);
     A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
     A* const spread = scratch.spread;
+    const char* const ahead = gradient_row(job, next, 0, 0);
     for (index i = 0, j; i < y.count; i = j) {
         const int batch = y.line[i].batch;
         for (j = y.line[y.count - 1].batch == batch ? y.count : i; j < y.count && y.line[j].batch == batch;) ++j;
@@ -118,7 +121,7 @@ inline void add_to_planes(const GradientJob& g, index k, index next, const Regio
         const index p0 = batch * g.batch, p_count = smaller(g.batch, job.bins_y - p0);
         const ShareRange<A> range = {y.share + y.begin(first), y.share + y.line[last - 1].end, static_cast<int>(p0)};
         for (index c = region.c0; c < region.c1; c += job.row_channels) {
-            if (next != k) expect_rows(job, next, c);
+            if (next != k) expect_rows(job, ahead + c * job.out.c);
             const GradientRows<A> rows = gradient_rows(job, k, c, p0, p_count, scratch.room);
             each_windows<A, 1>(g, k, [&](const Window* windows, index count) {
                 spread_rows<1, false>(g, k, windows, count, rows, p_count, spread);

@@ -1,4 +1,4 @@
-/* The checks of arrays that come from C, as codes of cyroi/c_api.h. The Python face has them in _layout.py. */
+/* The checks of arrays that come from C, as codes of cyroi/c_api.h. The Python face has them in arguments/. */
 #ifndef CYROI_CPU_CALL_ARGUMENTS_H
 #define CYROI_CPU_CALL_ARGUMENTS_H
 

@@ -42,17 +42,17 @@ struct GradientJob {
     index batch;                    /* rows of bins at once, at most kBatch */
     index blocks, bands;            /* of channels, of map rows: an image is cut into so many work items */
     bool zero;                      /* the maps' gradient holds nothing yet */
-    const void* by_lo;              /* IN: taps, derivatives of their weights */
-    const void* by_hi;              /* IN */
+    void *by_lo, *by_hi;            /* taps, derivatives of their weights */
     Turned* turned;                 /* of each box */
     Line* lines;                    /* room: as for taps, and in the same places */
     void* shares;                   /* ... */
     Window* windows;                /* of all boxes */
+    index window_room, table_room;  /* windows, and elements of tables, of all boxes */
     void* at;                       /* tables of all boxes: places */
     void* table_weights;            /* ... and N weights each */
-    const index* order;             /* boxes by image, in the user's order within one */
-    const index* first;             /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
-    const Run* runs;                /* gradient to the boxes: cuts of the order */
+    index* order;                   /* as in Chunk */
+    index* first;                   /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
+    Run* runs;                      /* gradient to the boxes: cuts of the order */
     index run_count, groups, parts; /* groups of channels; work items of a run */
     double* sums;                   /* OUT: y1 x1 y2 x2 for each box, or piece of one, and group of channels */
 };
@@ -71,7 +71,7 @@ inline Lines<A, N> x_lines(const GradientJob& g, index k) {
 
 /* The gradient's row p of a box and channel: elements of a bin and a channel each (bins alone on the route planes). */
 inline const char* gradient_row(const Job& job, index k, index c, index p) {
-    return job.out.data + (job.first_box + k) * job.out.n + c * job.out.c + p * job.out.y;
+    return job.out.data + job.boxes[k].row * job.out.n + c * job.out.c + p * job.out.y;
 }
 
 }  // namespace cyroi

@@ -2,6 +2,8 @@
 #ifndef CYROI_CPU_CALL_GRADIENT_SCHEDULE_H
 #define CYROI_CPU_CALL_GRADIENT_SCHEDULE_H
 
+#include <algorithm>
+
 #include "call/gradient_job.h"
 #include "call/schedule.h"
 
@@ -147,7 +149,7 @@ inline void add_sums(const GradientJob& g, double* result) {
     for (index r = 0; r < g.run_count; ++r) {
         const Run& run = g.runs[r];
         for (index i = run.first; i < run.last; ++i) {
-            double* const row = result + 4 * (g.job.first_box + g.order[i]);
+            double* const row = result + 4 * g.job.boxes[g.order[i]].row;
             for (index group = 0; group < g.groups; ++group) {
                 const double* const sums = sums_of(g, run, i, group);
                 for (index s = 0; s < 4; ++s) row[s] += sums[s];

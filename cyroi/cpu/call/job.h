@@ -2,6 +2,7 @@
 #ifndef CYROI_CPU_CALL_JOB_H
 #define CYROI_CPU_CALL_JOB_H
 
+#include "call/chunk.h"
 #include "call/sizes.h"
 #include "cyroi/plan.h"
 
@@ -42,8 +43,22 @@ struct Cut {
     bool buffered;  /* a combined row goes to memory before its bins are formed (buffer.h) */
 };
 
-/* Everything that is the same for all work items of one call. */
-struct Job {
+/* Boxes order[first] ... order[last - 1], all of one image, and some of their output rows. */
+struct Span {
+    index first, last;
+    index p0, p1;
+};
+
+/* The spans of one image and the channel blocks that repeat them, see schedule.h. */
+struct Group {
+    index first_span, spans;
+    index block, blocks; /* channels per item, number of blocks */
+    index first_item;
+    bool fetch; /* the boxes read so much of a plane that it is worth fetching whole, before the first of them */
+};
+
+/* Everything that is the same for all work items of one chunk. */
+struct Job : Chunk {
     Strides maps; /* in elements */
     Output out;
     index channels;
@@ -56,31 +71,27 @@ struct Job {
     index planes; /* channels that share a pass over the boxes */
     double fill;  /* value of a bin that has no sample inside */
     int route;
-    int maps_element;         /* see elements.h */
-    index first_box;          /* of the chunk, in the output */
-    const void* map_data;     /* IN: images, channels, rows, columns */
-    const BoxPlan* boxes;     /* IN: of the chunk */
-    const int* ends;          /* IN: bins_y + bins_x of them per box */
-    const int* pixels;        /* IN: taps */
-    const void* weights;      /* IN: taps, of the type that is computed with, like all weights */
-    const Cut* cuts;          /* IN: of each box */
-    const Block* blocks;      /* IN: block_capacity() of them per box */
-    const void* at;           /* IN: tables of the blocks, places as wide as weights */
-    const void* slot_weights; /* IN: tables of the blocks */
+    int maps_element;     /* see elements.h */
+    const void* map_data; /* IN: images, channels, rows, columns */
+    Cut* cuts;            /* of each box */
+    Block* blocks;        /* block_capacity() of them per box */
+    void* at;             /* tables of the blocks, places as wide as weights */
+    void* slot_weights;   /* tables of the blocks */
+    Span* spans;
+    Group* groups;
+    index group_count;
 };
 
 template <class A>
 inline Bins<A> y_bins(const Job& job, index k) {
-    const BoxPlan& box = job.boxes[k];
-    const TapList<A> taps = {job.pixels + box.taps, static_cast<const A*>(job.weights) + box.taps, box.y_count};
-    return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x)};
+    const A* weights = static_cast<const A*>(job.weights);
+    return y_bins(job.boxes[k], job.pixels, weights, job.ends + k * (job.bins_y + job.bins_x));
 }
 
 template <class A>
 inline Bins<A> x_bins(const Job& job, index k) {
-    const BoxPlan& box = job.boxes[k];
-    const TapList<A> taps = {job.pixels + box.taps_x, static_cast<const A*>(job.weights) + box.taps_x, box.x_count};
-    return Bins<A>{taps, job.ends + k * (job.bins_y + job.bins_x) + job.bins_y};
+    const A* weights = static_cast<const A*>(job.weights);
+    return x_bins(job.boxes[k], job.pixels, weights, job.ends + k * (job.bins_y + job.bins_x), job.bins_y);
 }
 
 /* Room for the blocks of a box: each has the last element of a bin, or is followed by one that has. */

@@ -13,11 +13,7 @@ struct Kernels {
     Cut (*cut)(const Job&, index, Block*);                  /* cut_box */
     void (*fill)(const Job&, index, void*, void*);          /* fill_box */
     index (*scratch)(const Job&);                           /* scratch_size */
-    void (*run)(const Job&, const Schedule&, index, char*); /* run_item */
-};
-
-struct Target {
-    Kernels of[ELEMENT_COUNT];
+    void (*run)(const Job&, index, char*);                  /* run_item */
 };
 
 struct GradientKernels {
@@ -28,7 +24,8 @@ struct GradientKernels {
     void (*run)(const GradientJob&, index, char*);
 };
 
-struct GradientTarget {
+struct Target {
+    Kernels forward[ELEMENT_COUNT];
     GradientKernels to_maps[2]; /* computed in float, in double */
     GradientKernels to_boxes[ELEMENT_COUNT];
 };

@@ -23,27 +23,6 @@
 
 namespace cyroi {
 
-struct Span {
-    index first, last; /* boxes order[first] ... order[last - 1], all of one image */
-    index p0, p1;      /* output rows */
-};
-
-/* The spans of one image and the channel blocks that repeat them. */
-struct Group {
-    index first_span, spans;
-    index block, blocks; /* channels per item, number of blocks */
-    index first_item;
-    bool fetch; /* the boxes read so much of a plane that it is worth fetching whole, before the first of them */
-};
-
-struct Schedule {
-    index* order;  /* room: boxes */
-    Span* spans;   /* room: span_capacity() */
-    Group* groups; /* room: boxes */
-    index group_count, items;
-    double cost; /* of the whole chunk */
-};
-
 /* Elements of the maps in a cache line. */
 inline double line_elements(const Job& job) {
     return 64.0 / static_cast<double>(element_size(job.maps_element));
@@ -124,47 +103,50 @@ inline double item_cost(double total, int threads) {
     return larger(least, smaller(most, total / static_cast<double>(kItemsPerThread * threads)));
 }
 
-inline void make_schedule(const Job& job, index count, int threads, Schedule& s /* OUT */) {
+/* Cuts the chunk: fills order, spans and groups of the job. Gives the number of items; cost: of all. */
+inline index make_schedule(Job& job, index count, int threads, double& cost /* OUT */) {
     double total = 0;
     for (index k = 0; k < count; ++k) total += box_cost(job, job.boxes[k]);
-    s.cost = total * static_cast<double>(job.channels);
+    cost = total * static_cast<double>(job.channels);
     const double limit =
-        larger(item_cost(s.cost, threads) / static_cast<double>(job.planes), total / static_cast<double>(kMaxCuts));
-    sort_by_image(job.boxes, count, s.order);
-    s.group_count = s.items = 0;
-    index spans = 0;
+        larger(item_cost(cost, threads) / static_cast<double>(job.planes), total / static_cast<double>(kMaxCuts));
+    sort_by_image(job.boxes, count, job.order);
+    job.group_count = 0;
+    index spans = 0, items = 0;
     for (index first = 0, last; first < count; first = last) {
-        double cost = 0, read = 0;
-        for (last = first; last < count && job.boxes[s.order[last]].image == job.boxes[s.order[first]].image; ++last) {
-            const BoxPlan& box = job.boxes[s.order[last]];
-            cost += box_cost(job, box);
+        double of_image = 0, read = 0;
+        const index image = job.boxes[job.order[first]].image;
+        for (last = first; last < count && job.boxes[job.order[last]].image == image; ++last) {
+            const BoxPlan& box = job.boxes[job.order[last]];
+            of_image += box_cost(job, box);
             read += lines_read(job, box);
         }
-        Group& g = s.groups[s.group_count++];
+        Group& g = job.groups[job.group_count++];
         g.first_span = spans;
-        g.spans = cut_spans(job, s.order, first, last, limit, s.spans + spans);
-        g.block = channel_block(job, cost / static_cast<double>(g.spans), limit);
+        g.spans = cut_spans(job, job.order, first, last, limit, job.spans + spans);
+        g.block = channel_block(job, of_image / static_cast<double>(g.spans), limit);
         g.blocks = (job.channels + g.block - 1) / g.block;
-        g.first_item = s.items;
+        g.first_item = items;
         const double lines = static_cast<double>(job.rows * job.row_elements) / line_elements(job);
         g.fetch = read >= kFetchedShare * lines * static_cast<double>(g.spans);
         spans += g.spans;
-        s.items += g.spans * g.blocks;
+        items += g.spans * g.blocks;
     }
+    return items;
 }
 
 /* The group that item `i` belongs to. */
-inline const Group& group_of(const Schedule& s, index i) {
-    index low = 0, high = s.group_count;
+inline const Group& group_of(const Job& job, index i) {
+    index low = 0, high = job.group_count;
     while (high - low > 1) {
         const index middle = low + (high - low) / 2;
-        if (s.groups[middle].first_item <= i) {
+        if (job.groups[middle].first_item <= i) {
             low = middle;
         } else {
             high = middle;
         }
     }
-    return s.groups[low];
+    return job.groups[low];
 }
 
 }  // namespace cyroi

@@ -1,9 +1,9 @@
 /* Every size at which a kernel or the driver changes its way, in one place.
  *
  * CYROI_SIZES lists them: what each trades, and where it is known the measurement that set it; then name, value, value
- * in a build with tiny sizes (CYROI_TINY=1 in setup.py), and what of a call it bounds. The driver hands the list to Python (`cyroi.cpu._core.SIZES`), and tests/sizes.py makes calls from it that
- * lie one below, at and one above each of them. So a new size is tested by being declared here. What it bounds is one
- * of
+ * in a build with tiny sizes (CYROI_TINY=1 in setup.py), and what of a call it bounds. The driver hands the list to
+ * Python (`cyroi.cpu._core.SIZES`), and tests/support/sizes.py makes calls from it that lie one below, at and one above
+ * each of them. So a new size is tested by being declared here. What it bounds is one of
  *
  *     columns, channels                   that a box spans, that a map has
  *     column_taps, row_taps               of one bin

@@ -3,6 +3,8 @@
 #ifndef CYROI_CPU_CALL_STORE_ARRAY_H
 #define CYROI_CPU_CALL_STORE_ARRAY_H
 
+#include <cstring>
+
 #include "call/array.h"
 
 namespace cyroi {

@@ -122,7 +122,7 @@ inline void run_box(const Job& job, index k, index c0, index c1, index p0, index
     const BoxPlan& box = job.boxes[k];
     const S* map = static_cast<const S*>(job.map_data) + box.image * job.maps.n + c0 * job.maps.c;
     Part<S> part = {job, k, y_bins<A>(job, k), x_bins<A>(job, k), c1 - c0, p0, p1, map, job.out, &scratch};
-    part.out.data += (job.first_box + k) * job.out.n + c0 * job.out.c + p0 * job.out.y;
+    part.out.data += box.row * job.out.n + c0 * job.out.c + p0 * job.out.y;
     if (!is_staged<A>(job.out)) return run_part(part);
     const bool like = job.route == PIXELS || job.bins_x * job.row_channels % Lanes<A>::count != 0;
     stage_part(part, part.out.plain && like ? scratch.stage.like(part.out.data) : scratch.stage.memory);

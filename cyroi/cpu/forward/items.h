@@ -21,20 +21,20 @@ inline void fetch_planes(const Job& job, index image, index c0, index c1) {
 
 /* Runs one work item in `memory` of its thread. */
 template <class S>
-inline void run_item(const Job& job, const Schedule& s, index item, char* memory) {
+inline void run_item(const Job& job, index item, char* memory) {
     typedef Scratch<typename Arithmetic<S>::Type> Memory;
     Memory& scratch = *reinterpret_cast<Memory*>(memory);
-    const Group& g = group_of(s, item);
-    const Span& span = s.spans[g.first_span + (item - g.first_item) % g.spans];
+    const Group& g = group_of(job, item);
+    const Span& span = job.spans[g.first_span + (item - g.first_item) % g.spans];
     const index c0 = (item - g.first_item) / g.spans * g.block;
     const index c1 = smaller(job.channels, c0 + g.block);
     /* A few planes at a time, so that they stay in the cache while all boxes of the span read them. */
     for (index c = c0; c < c1; c += job.planes) {
         if (job.route == PLANES && g.fetch) {
-            fetch_planes<S>(job, job.boxes[s.order[span.first]].image, c, smaller(c1, c + job.planes));
+            fetch_planes<S>(job, job.boxes[job.order[span.first]].image, c, smaller(c1, c + job.planes));
         }
         for (index i = span.first; i < span.last; ++i) {
-            run_box<S>(job, s.order[i], c, smaller(c1, c + job.planes), span.p0, span.p1, scratch);
+            run_box<S>(job, job.order[i], c, smaller(c1, c + job.planes), span.p0, span.p1, scratch);
         }
     }
     if (job.out.streams) finish_streams();

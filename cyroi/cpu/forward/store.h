@@ -2,6 +2,8 @@
 #ifndef CYROI_CPU_FORWARD_STORE_H
 #define CYROI_CPU_FORWARD_STORE_H
 
+#include <cstring>
+
 #include "forward/combine.h"
 #include "forward/part.h"
 

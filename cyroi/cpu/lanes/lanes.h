@@ -30,6 +30,8 @@
 #ifndef CYROI_CPU_LANES_H
 #define CYROI_CPU_LANES_H
 
+#include <cstring>
+
 #include "cyroi/elements.h"
 
 #if defined(__AVX512F__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__AVX512BW__)

@@ -31,7 +31,7 @@ struct Motion {
 
 /* t >= 0 and finite: split into pixel and fraction; at and beyond the last pixel, that pixel alone. */
 template <class G>
-CYROI_HD inline Sample split(G t, index size) {
+CYROI_HD_INLINE Sample split(G t, index size) {
     const index lo = static_cast<index>(t);
     if (lo >= size - 1) return Sample{true, size - 1, 0.0, false};
     return Sample{true, lo, static_cast<double>(t - static_cast<G>(lo)), t > 0};
@@ -45,14 +45,14 @@ CYROI_HD inline Sample split(G t, index size) {
  *
  * Both ends belong to the band. Outside it a sample reads nothing but is still counted in the average. */
 template <class G>
-CYROI_HD inline Sample band_sample(G t, index size) {
+CYROI_HD_INLINE Sample band_sample(G t, index size) {
     if (!(size > 0 && t >= -1 && t <= static_cast<G>(size))) return Sample{false, 0, 0.0, false};
     return split(t < 0 ? static_cast<G>(0) : t, size);
 }
 
 /* The rule of crop_and_resize: no band; a sample outside [0, size-1] takes the extrapolation value. */
 template <class G>
-CYROI_HD inline Sample crop_sample(G t, index size) {
+CYROI_HD_INLINE Sample crop_sample(G t, index size) {
     if (!(size > 0 && t >= 0 && t <= static_cast<G>(size - 1))) return Sample{false, 0, 0.0, false};
     return split(t, size);
 }

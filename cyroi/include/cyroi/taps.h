@@ -1,23 +1,27 @@
-/* Axis taps: for each bin of one axis, the pixels it reads and their weights.
+/* Axis taps: for each bin of one axis, the pixels it reads and N numbers for each of them.
  *
- * A tap is one non-zero entry of the banded matrices Ay (P x H) and Ax (Q x W) in  out = Ay @ map @ Ax.T .
+ * A tap is one non-zero entry of the banded matrices Ay (P x H) and Ax (Q x W) in  out = Ay @ map @ Ax.T . With N = 1
+ * its number is the weight; with N = 3 these are the weight and its derivatives to the low and to the high side of the
+ * box. With dAy1 = dAy / d y1 the derivative of out to y1 is  dAy1 @ map @ Ax.T : separable as well.
  *
  * Decisions
- * a) Samples of a bin arrive in ascending order, so the pixels of a bin are ascending as well and equal pixels are
- *    neighbours: one pending pair (lo, lo + 1) is all the state that merging them needs.
- * b) Weights are summed in double and rounded once, when the tap is stored.
- * c) A pixel of weight zero is no tap: it is not read, so a NaN or an infinity there does not reach the bin. A weight
- *    that is not zero stays so when it is stored (`stored_as`), so the same pixels are read whatever is computed with.
- * d) A bin without taps is a bin that has no sample inside; the executor writes its fill value there. */
+ * a) One writer takes the numbers of a bin pixel by pixel and does not know where they come from. A planner that samples
+ *    sums them first (sampled_axis.h), one that integrates or filters adds its own.
+ * b) Numbers arrive in double, with a factor that is the planner's too, and are rounded once, when the tap is stored.
+ * c) A pixel whose numbers are all zero is no tap: it is not read, so a NaN or an infinity there does not reach the
+ *    bin. A number that is not zero stays so when it is stored (`stored_as`), so the same pixels are read whatever is
+ *    computed with.
+ * d) A bin without taps is a bin that has no sample inside; the executor writes its fill value there.
+ * e) A writer without arrays counts only. So a GPU can count the taps of all bins at once, sum up the counts, and then
+ *    write each bin where it belongs.
+ *
+ * Compiled wherever boxes are planned or taps are read: by the host once and per SIMD target, and as device code. */
 #ifndef CYROI_TAPS_H
 #define CYROI_TAPS_H
 
-#include "cyroi/sample.h"
+#include "cyroi/config.h"
 
 namespace cyroi {
-
-template <class A>
-class TapWriter;
 
 /* factor * scale as A. Where A rounds what is not zero to zero, its smallest normal number stands for it, which is far
  * below what any sum can tell, and which no CPU flushes. */
@@ -29,15 +33,38 @@ CYROI_HD inline A stored_as(double factor, double scale) {
     return factor < 0 ? -least : least;
 }
 
-/* A list of taps; A is float or double. Pixels and weights are apart, so that a kernel loads a vector
- * of either, and so that one array type crosses from Cython. */
-template <class A>
-struct Taps {
-    typedef TapWriter<A> Writer;
-    int* pixel;
-    A* weight;
+/* The numbers of a tap. Named and not an array, which compilers keep in memory. */
+template <int N>
+struct Numbers;
 
-    CYROI_HD Taps from(index i) const { return Taps{pixel + i, weight + i}; }
+template <>
+struct Numbers<1> {
+    double weight;
+
+    CYROI_HD bool none() const { return weight == 0; }
+};
+
+template <>
+struct Numbers<3> {
+    double weight, by_lo, by_hi;
+
+    CYROI_HD bool none() const { return weight == 0 && by_lo == 0 && by_hi == 0; }
+};
+
+/* Where taps are written; A is float or double. Pixels and numbers are apart, so that a kernel loads a vector of
+ * either, and so that one array type crosses from Cython. All pointers may be null, see TapWriter. */
+template <class A, int N>
+struct Taps {
+    int* pixel;
+    A* number[N];
+
+    CYROI_HD Taps from(index i) const {
+        if (pixel == nullptr) return *this;
+        Taps part = *this;
+        part.pixel += i;
+        for (int n = 0; n < N; ++n) part.number[n] += i;
+        return part;
+    }
 };
 
 /* `count` taps, read only. */
@@ -61,79 +88,48 @@ struct Bins {
     CYROI_HD TapList<A> operator[](index p) const { return taps.part(p ? ends[p - 1] : 0, ends[p]); }
 };
 
-/* The samples of one axis of one box: `bins` bins of `grid` samples each, on a map of `size` pixels. */
-template <class G>
-struct Axis {
-    G start;    /* coordinate where bin 0 begins (crop_and_resize: of sample 0) */
-    G step;     /* from bin to bin; negative for a reversed box */
-    index grid; /* samples per bin; 0: none */
-    index bins;
-    index size;
-    bool pinned; /* the box was enlarged from its low side on, so its samples do not move with the high side */
-
-    /* At most this many taps are written for `count` bins, whatever the coordinates.
-     *
-     * A bin has no more taps than two per sample, nor more than the map has pixels. Together, neighbouring bins read
-     * the map once but for two pixels each, and for what rounding moves a coordinate near the map: its terms are then
-     * no larger than start, size and step, each rounded a few times. */
-    CYROI_HD index capacity(index count) const {
-        const double epsilon = sizeof(G) == 4 ? 1.2e-7 : 2.3e-16;
-        const double reach = magnitude(start) + magnitude(step) + static_cast<double>(size);
-        const index overlap = 4 + static_cast<index>(smaller(static_cast<double>(size), 16 * epsilon * reach));
-        return smaller(count * smaller(2 * grid, size), size + count * overlap);
-    }
-
-  private:
-    CYROI_HD static double magnitude(G t) { return static_cast<double>(t < 0 ? -t : t); }
-};
-
-template <class A>
+/* Writes the taps of one axis, bin after bin; counts them only if it is given no arrays. */
+template <class A, int N>
 class TapWriter {
   public:
-    /* taps: room for this many; scale: factor of every weight, 1 / (samples per bin). */
-    CYROI_HD TapWriter(Taps<A> taps, index room, double scale)
-        : taps_(taps), room_(room), count_(0), scale_(scale), lo_(-2), w_lo_(0), w_hi_(0) {}
+    static constexpr int kNumbers = N;
 
-    /* Precondition: within a bin, calls come with non-decreasing s.lo. */
-    CYROI_HD void add(const Sample& s, const Motion&) {
-        if (!s.inside) return;
-        if (s.lo != lo_) {
-            store(lo_, w_lo_);
-            if (s.lo != lo_ + 1) {
-                store(lo_ + 1, w_hi_);
-                w_hi_ = 0;
-            }
-            w_lo_ = w_hi_;
-            w_hi_ = 0;
-            lo_ = s.lo;
+    /* room: for so many taps. That is the planner's capacity(), which is never reached. */
+    CYROI_HD TapWriter(const Taps<A, N>& taps, index room)
+        : taps_(taps), room_(room), count_(0), first_(0x7fffffff), last_(-1) {}
+
+    /* A tap of numbers * scale. Precondition: the pixels of a bin ascend. */
+    CYROI_HD_INLINE void add(index pixel, const Numbers<N>& numbers, double scale = 1) {
+        if (numbers.none() || count_ == room_) return;
+        const int at = static_cast<int>(pixel);
+        if (taps_.pixel != nullptr) {
+            taps_.pixel[count_] = at;
+            store(numbers, scale);
         }
-        w_lo_ += 1 - s.frac;
-        w_hi_ += s.frac;
-    }
-
-    /* Ends the bin; gives the number of taps written so far on this axis. */
-    CYROI_HD int end_bin() {
-        store(lo_, w_lo_);
-        store(lo_ + 1, w_hi_);
-        lo_ = -2;
-        w_lo_ = w_hi_ = 0;
-        return count_;
-    }
-
-  private:
-    CYROI_HD void store(index pixel, double weight) {
-        if (weight == 0 || count_ == room_) return; /* the room is Axis::capacity(), which is never reached */
-        taps_.pixel[count_] = static_cast<int>(pixel);
-        taps_.weight[count_] = stored_as<A>(weight, scale_);
+        first_ = smaller(first_, at);
+        last_ = larger(last_, at);
         ++count_;
     }
 
-    Taps<A> taps_;
+    /* Of the taps added so far: how many, and the first and the last pixel of any; none: last < first. */
+    CYROI_HD int count() const { return count_; }
+    CYROI_HD int first() const { return first_; }
+    CYROI_HD int last() const { return last_; }
+
+  private:
+    CYROI_HD_INLINE void store(const Numbers<1>& numbers, double scale) {
+        taps_.number[0][count_] = stored_as<A>(numbers.weight, scale);
+    }
+
+    CYROI_HD_INLINE void store(const Numbers<3>& numbers, double scale) {
+        taps_.number[0][count_] = stored_as<A>(numbers.weight, scale);
+        taps_.number[1][count_] = stored_as<A>(numbers.by_lo, scale);
+        taps_.number[2][count_] = stored_as<A>(numbers.by_hi, scale);
+    }
+
+    Taps<A, N> taps_;
     index room_;
-    int count_;
-    double scale_;
-    index lo_; /* pending pair lo_, lo_ + 1; -2: none */
-    double w_lo_, w_hi_;
+    int count_, first_, last_;
 };
 
 }  // namespace cyroi

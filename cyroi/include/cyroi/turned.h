@@ -9,13 +9,15 @@
  * b) A line lists its bins in ascending order, whatever the order of the pixels (reversed boxes): that is the order in
  *    which its shares are added up, so a result does not depend on how a kernel cuts the work.
  * c) N numbers belong to a share: its weight alone, or its weight and the derivatives of that to both sides of the box.
- *    */
+ * d) The taps of a bin ascend already, so a batch is a row of runs, which are merged two by two: in one step where one
+ *    run lies before the other, as bins apart do, and in n log n at worst. Runs are lists through the lines that are
+ *    about to be written, so there is neither memory to allocate nor a share to move twice.
+ *
+ * Compiled per SIMD target, and as device code. */
 #ifndef CYROI_TURNED_H
 #define CYROI_TURNED_H
 
-#include <algorithm>
-
-#include "cyroi/slopes.h"
+#include "cyroi/taps.h"
 
 namespace cyroi {
 
@@ -39,60 +41,115 @@ struct Lines {
     const Share<A, N>* share;
     index count;
 
-    int begin(index i) const { return i > 0 ? line[i - 1].end : 0; }
+    CYROI_HD int begin(index i) const { return i > 0 ? line[i - 1].end : 0; }
 };
 
-template <class T>
-struct ByLine {
-    int batch; /* bins in one */
-    bool operator()(const T& a, const T& b) const {
-        const int of_a = a.bin / batch, of_b = b.bin / batch;
-        if (of_a != of_b) return of_a < of_b;
-        return a.pixel != b.pixel ? a.pixel < b.pixel : a.bin < b.bin;
+/* Lists of taps, pixels ascending, equal ones in the order of their bins. A list is named by its last tap, which is
+ * followed by the first. The fields of a line have other meanings here, tap t and list r by their numbers:
+ *
+ *     line[t].pixel   the bin of tap t
+ *     line[t].end     the tap that follows tap t in its list
+ *     line[r].batch   the last tap of list r */
+struct TapLists {
+    const int* pixel;
+    Line* line;
+
+    CYROI_HD int& next(int tap) const { return line[tap].end; }
+
+    /* One list of two; `a` has the bins before those of `b`. */
+    CYROI_HD int merged(int a_last, int b_last) const {
+        int a = next(a_last), b = next(b_last);
+        if (pixel[a_last] <= pixel[b] || pixel[b_last] < pixel[a]) { /* one after the other */
+            next(a_last) = b;
+            next(b_last) = a;
+            return pixel[a_last] <= pixel[b] ? b_last : a_last;
+        }
+        next(a_last) = next(b_last) = -1;
+        const int first = pixel[b] < pixel[a] ? b : a;
+        int last = first;
+        (first == b ? b : a) = next(first);
+        while (a >= 0 && b >= 0) {
+            int& from = pixel[b] < pixel[a] ? b : a;
+            next(last) = from;
+            last = from;
+            from = next(from);
+        }
+        next(last) = a >= 0 ? a : b;
+        last = a >= 0 ? a_last : b_last;
+        next(last) = first;
+        return last;
+    }
+
+    /* The one list that lists 0 ... count - 1 become. */
+    CYROI_HD int merge(int count) const {
+        for (; count > 1; count = (count + 1) / 2) {
+            for (int r = 0; r < count; r += 2) {
+                const int a = line[r].batch;
+                line[r / 2].batch = r + 1 < count ? merged(a, line[r + 1].batch) : a;
+            }
+        }
+        return line[0].batch;
     }
 };
 
-/* Sorts shares and makes lines of them; gives the number of lines, at most `count`. */
-template <class T>
-inline index make_lines(T* shares, index count, index batch, Line* lines /* OUT */) {
-    const int bins = static_cast<int>(batch);
-    std::sort(shares, shares + count, ByLine<T>{bins});
-    index made = 0;
-    for (index i = 0; i < count; ++i) {
-        const int of = shares[i].bin / bins;
-        if (made == 0 || lines[made - 1].pixel != shares[i].pixel || lines[made - 1].batch != of) {
-            lines[made++] = Line{shares[i].pixel, of, 0};
+/* Turns bins [first, last), which are one batch, into shares in the places of their taps, and lines from `lines` on. */
+template <class A, int N>
+CYROI_HD index turn_batch(const Bins<A>& bins, const A* const (&number)[N], index first, index last, int batch,
+                          Share<A, N>* shares /* OUT */, Line* lines /* OUT */, index made) {
+    const int begin = first > 0 ? bins.ends[first - 1] : 0, count = bins.ends[last - 1] - begin;
+    if (count == 0) return made;
+    const TapLists lists = {bins.taps.pixel + begin, lines + begin};
+    int tap = 0, runs = 0;
+    for (index q = first; q < last; ++q) {
+        const int start = tap, end = bins.ends[q] - begin;
+        if (end == start) continue;
+        for (; tap < end; ++tap) {
+            lists.line[tap].pixel = static_cast<int>(q);
+            lists.next(tap) = tap + 1;
         }
-        lines[made - 1].end = static_cast<int>(i) + 1;
+        lists.next(tap - 1) = start;
+        lists.line[runs++].batch = tap - 1;
+    }
+    tap = lists.merge(runs);
+    for (int i = begin; i < begin + count; ++i) {
+        tap = lists.next(tap);
+        shares[i].pixel = lists.pixel[tap];
+        shares[i].bin = lists.line[tap].pixel;
+        for (int n = 0; n < N; ++n) shares[i].weight[n] = number[n][begin + tap];
+    }
+    for (int i = begin; i < begin + count; ++i) {
+        if (i == begin || shares[i].pixel != shares[i - 1].pixel) lines[made++] = Line{shares[i].pixel, batch, 0};
+        lines[made - 1].end = i + 1;
     }
     return made;
 }
 
-/* From the taps of the bins of one axis. */
-template <class A>
-inline index turn(const Bins<A>& bins, index count, index batch, Share<A, 1>* shares /* OUT */, Line* lines /* OUT */) {
-    index n = 0;
-    for (index q = 0; q < count; ++q) {
-        const TapList<A> taps = bins[q];
-        for (index t = 0; t < taps.count; ++t) {
-            shares[n++] = Share<A, 1>{taps.pixel[t], static_cast<int>(q), {taps.weight[t]}};
-        }
+/* Turns the taps of the bins of one axis, `batch` bins at a time; gives the number of lines. */
+template <class A, int N>
+CYROI_HD index turn_all(const Bins<A>& bins, const A* const (&number)[N] /* IN: of each tap */, index count,
+                        index batch, Share<A, N>* shares /* OUT: as many as taps */,
+                        Line* lines /* OUT: room for as many as taps */) {
+    index made = 0;
+    int n = 0;
+    for (index first = 0; first < count; first += batch, ++n) {
+        made = turn_batch(bins, number, first, smaller(first + batch, count), n, shares, lines, made);
     }
-    return make_lines(shares, n, batch, lines);
+    return made;
 }
 
-/* The same with the derivatives; by_lo, by_hi: of the first tap. */
 template <class A>
-inline index turn(const Bins<A>& bins, const A* by_lo, const A* by_hi, index count, Share<A, 3>* shares /* OUT */,
-                  Line* lines /* OUT */) {
-    index n = 0;
-    for (index q = 0; q < count; ++q) {
-        const TapList<A> taps = bins[q];
-        for (index t = 0; t < taps.count; ++t, ++n) {
-            shares[n] = Share<A, 3>{taps.pixel[t], static_cast<int>(q), {taps.weight[t], by_lo[n], by_hi[n]}};
-        }
-    }
-    return make_lines(shares, n, larger<index>(count, 1), lines);
+CYROI_HD index turn(const Bins<A>& bins, index count, index batch, Share<A, 1>* shares /* OUT */,
+                    Line* lines /* OUT */) {
+    const A* const number[1] = {bins.taps.weight};
+    return turn_all(bins, number, count, batch, shares, lines);
+}
+
+/* The same with the derivatives, as one batch; by_lo, by_hi: of the first tap. */
+template <class A>
+CYROI_HD index turn(const Bins<A>& bins, const A* by_lo, const A* by_hi, index count, Share<A, 3>* shares /* OUT */,
+                    Line* lines /* OUT */) {
+    const A* const number[3] = {bins.taps.weight, by_lo, by_hi};
+    return turn_all(bins, number, count, count, shares, lines);
 }
 
 }  // namespace cyroi

@@ -10,7 +10,7 @@
 #ifndef CYROI_CROP_AND_RESIZE_H
 #define CYROI_CROP_AND_RESIZE_H
 
-#include "cyroi/taps.h"
+#include "cyroi/sampled_axis.h"
 
 namespace cyroi {
 
@@ -18,22 +18,28 @@ template <class G>
 struct CropAndResize {
     bool to_nearest; /* the nearest pixel instead of linear interpolation */
 
-    CYROI_HD Axis<G> axis(G lo, G hi, index bins, index size) const {
+    CYROI_HD SampledAxis<G> axis(G lo, G hi, index bins, index size) const {
         const G last = static_cast<G>(size - 1);
-        if (bins > 1) return Axis<G>{lo * last, (hi - lo) * last / static_cast<G>(bins - 1), 1, bins, size, false};
-        return Axis<G>{static_cast<G>(0.5) * (lo + hi) * last, 0, 1, bins, size, false};
+        if (bins > 1) {
+            return SampledAxis<G>{lo * last, (hi - lo) * last / static_cast<G>(bins - 1), 1, 1.0, bins, size, false};
+        }
+        return SampledAxis<G>{static_cast<G>(0.5) * (lo + hi) * last, 0, 1, 1.0, bins, size, false};
     }
 
-    CYROI_HD static Motion motion(const Axis<G>& a, index p) {
+    CYROI_HD static index capacity(const SampledAxis<G>& a, index bins) { return sampled_capacity(a, bins); }
+
+    CYROI_HD static Motion motion(const SampledAxis<G>& a, index p) {
         const double last = static_cast<double>(a.size - 1);
         const double by_hi = last * (a.bins > 1 ? static_cast<double>(p) / static_cast<double>(a.bins - 1) : 0.5);
         return Motion{last - by_hi, by_hi};
     }
 
     template <class W>
-    CYROI_HD void bin(const Axis<G>& a, index p, W& taps) const {
+    CYROI_HD_INLINE void bin(const SampledAxis<G>& a, index p, W& taps) const {
         const Sample s = crop_sample(a.start + static_cast<G>(p) * a.step, a.size);
-        taps.add(to_nearest ? nearest(s) : s, motion(a, p));
+        SampleSums<W> sums(taps, a.weight);
+        sums.add(to_nearest ? nearest(s) : s, motion(a, p));
+        sums.finish();
     }
 };
 

@@ -18,7 +18,7 @@
 #ifndef CYROI_ROI_ALIGN_H
 #define CYROI_ROI_ALIGN_H
 
-#include "cyroi/taps.h"
+#include "cyroi/sampled_axis.h"
 
 namespace cyroi {
 
@@ -36,45 +36,51 @@ struct RoiAlign {
     index sampling_ratio; /* samples per bin and axis; 0: adaptive */
     bool aligned;
 
-    CYROI_HD Axis<G> axis(G lo, G hi, index bins, index size) const {
+    CYROI_HD SampledAxis<G> axis(G lo, G hi, index bins, index size) const {
         const G offset = aligned ? static_cast<G>(0.5) : static_cast<G>(0);
         const G start = lo * scale - offset;
         G extent = (hi * scale - offset) - start;
         const bool pinned = !aligned && extent < 1;
         if (pinned) extent = 1;
         const G bin = extent / static_cast<G>(bins);
-        return Axis<G>{start, bin, sampling_ratio > 0 ? sampling_ratio : adaptive_grid(bin), bins, size, pinned};
+        const index grid = sampling_ratio > 0 ? sampling_ratio : adaptive_grid(bin);
+        const double weight = grid > 0 ? 1.0 / static_cast<double>(grid) : 0.0;
+        return SampledAxis<G>{start, bin, grid, weight, bins, size, pinned};
     }
 
+    CYROI_HD static index capacity(const SampledAxis<G>& a, index bins) { return sampled_capacity(a, bins); }
+
     /* The size of the grid counts as a constant. */
-    CYROI_HD Motion motion(const Axis<G>& a, index p, index i) const {
+    CYROI_HD_INLINE Motion motion(const SampledAxis<G>& a, index p, index i) const {
         const double in_bin = (static_cast<double>(i) + 0.5) / static_cast<double>(a.grid);
         const double along = (static_cast<double>(p) + in_bin) / static_cast<double>(a.bins);
         const double unit = static_cast<double>(scale), by_hi = a.pinned ? 0.0 : unit * along;
         return Motion{unit - by_hi, by_hi};
     }
 
-    CYROI_HD static G coordinate(const Axis<G>& a, index p, index i) {
+    CYROI_HD_INLINE static G coordinate(const SampledAxis<G>& a, index p, index i) {
         return (a.start + static_cast<G>(p) * a.step) +
                ((static_cast<G>(i) + static_cast<G>(0.5)) * a.step) / static_cast<G>(a.grid);
     }
 
     template <class W>
-    CYROI_HD void bin(const Axis<G>& a, index p, W& taps) const {
+    CYROI_HD_INLINE void bin(const SampledAxis<G>& a, index p, W& taps) const {
         index first = 0, last = a.grid;
         if (sampling_ratio == 0) {
             first = first_beyond(a, p, static_cast<G>(-1), true);
             last = first_beyond(a, p, static_cast<G>(a.size), false);
         }
+        SampleSums<W> sums(taps, a.weight);
         for (index i = first; i < last; ++i) {
             const index ascending = a.step < 0 ? a.grid - 1 - i : i;
-            taps.add(band_sample(coordinate(a, p, ascending), a.size), motion(a, p, ascending));
+            sums.add(band_sample(coordinate(a, p, ascending), a.size), motion(a, p, ascending));
         }
+        sums.finish();
     }
 
   private:
     /* The first i in [0, grid] whose coordinate is > bound, or >= bound where inclusive. */
-    CYROI_HD static index first_beyond(const Axis<G>& a, index p, G bound, bool inclusive) {
+    CYROI_HD static index first_beyond(const SampledAxis<G>& a, index p, G bound, bool inclusive) {
         index below = 0, beyond = a.grid;
         while (below < beyond) {
             const index i = below + (beyond - below) / 2;

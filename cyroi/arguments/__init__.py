@@ -1,0 +1,1 @@
+"""What operators and gradients do with their arguments before the kernels see them."""

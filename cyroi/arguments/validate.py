@@ -1,0 +1,213 @@
+"""The checks of arguments, each by itself, and their messages; boxes and `out` have files of their own.
+
+Each function takes the argument's name as the user wrote it and gives the value in the one form that the rest of the
+library uses. Errors, here and there: TypeError for the wrong kind of object or dtype, ValueError for shape, size, enum
+or a non-finite value, IndexError for an image index out of range, MemoryError for allocation.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..cpu import _separable
+from .layout import planar_shape
+
+if TYPE_CHECKING:
+    from .._typing import Array
+
+MAX_SAMPLING_RATIO = 4096
+MAX_SIDE = 2**31 - 1  # pixel indices are 32-bit integers in the kernels
+FLOATS = ("float32", "float64", "float16", "bfloat16")  # what gradients may be stored in
+
+
+class Maps(NamedTuple):
+    """The maps that a result came from, or what is known of them."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    values: Array | None  # None: only their shape was given
+
+
+def as_array(name: str, value: object) -> Array:
+    """`value` as a private view of base class, without a copy where it is an array.
+
+    Private, because its owner may change the shape of an array while we look at it; of base class, because a subclass
+    may redefine what we rely on.
+    """
+    refuse_mask(name, value)
+    try:
+        return np.ndarray.view(np.asarray(value), np.ndarray)
+    except ValueError as error:
+        if hasattr(value, "__array__"):
+            raise
+        raise ValueError(f"{name} must be an array or nested sequences of equal lengths; {error}") from None
+
+
+def refuse_mask(name: str, value: object) -> None:
+    masked = sys.modules.get("numpy.ma")  # who has a masked array has imported it; we need not, it takes milliseconds
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        raise TypeError(f"{name} must be an array without a mask; got a masked array (fill or compress it first)")
+
+
+def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
+    """Feature maps or images: an array of a supported dtype, native byte order, with an allowed number of axes."""
+    array = as_array(name, value)
+    stored(name, array.dtype)
+    if array.ndim not in ndims:
+        raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
+    if max(array.shape) > MAX_SIDE:
+        raise ValueError(f"{name} must have no axis longer than {MAX_SIDE}; got {array.shape}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def picture(name: str, value: object) -> Array:
+    """What is drawn: one channel, or RGB."""
+    array = as_array(name, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must have a real dtype; got {array.dtype}")
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
+        raise ValueError(f"{name} must have shape (H, W) or (H, W, 3), without an empty axis; got {array.shape}")
+    return array
+
+
+def stored(name: str, dtype: np.dtype[Any]) -> None:
+    """Whether maps and results may be stored in this dtype, in any byte order."""
+    if dtype.name not in _separable.ELEMENTS:
+        raise TypeError(f"{name} must have dtype {', '.join(_separable.ELEMENTS)}; got {dtype}")
+
+
+def integer(name: str, value: object) -> int:
+    """A Python int from anything with __index__, but not from a bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise TypeError(f"{name} must be an integer; got {value!r}")
+
+
+def boolean(name: str, value: object) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a bool; got {value!r}")
+    return bool(value)
+
+
+def real(name: str, value: object) -> float:
+    """A Python float from any real number, but not from a string, a bool or an array with axes."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        refuse_mask(name, value)
+        convertible = value.ndim == 0 and value.dtype.kind in "iuf"
+    else:
+        convertible = hasattr(value, "__float__") and not isinstance(value, (bool, complex))
+    try:
+        if convertible:
+            return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        raise ValueError(f"{name} must fit a float64; got {value!r}") from None
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be a real number; got {value!r}")
+
+
+def choice(name: str, value: object, choices: Collection[str]) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, one of {', '.join(map(repr, choices))}; got {value!r}")
+    value = str.__str__(value)  # a subclass may compare and hash as it likes
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
+
+
+def output_size(name: str, value: object) -> tuple[int, int]:
+    """(height, width) from an int or a pair of ints, each at least 1."""
+    is_array = isinstance(value, np.ndarray) and value.ndim > 0
+    if is_array or (isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))):
+        if len(value) != 2:  # type: ignore[arg-type]
+            raise ValueError(f"{name} must be an int or (height, width); got {value!r}")
+        pair = (value[0], value[1])  # type: ignore[index]
+    else:
+        pair = (value, value)
+    height, width = (integer(name, side) for side in pair)
+    if height < 1 or width < 1:
+        raise ValueError(f"{name} must be at least 1 in height and width; got {value!r}")
+    return height, width
+
+
+def spatial_scale(name: str, value: object) -> float:
+    scale = real(name, value)
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"{name} must be finite and > 0; got {value!r}")
+    return scale
+
+
+def sampling_ratio(name: str, value: object) -> int:
+    """Samples per bin and axis; 0 for the adaptive grid, which every value below 1 asks for."""
+    ratio = integer(name, value)
+    if ratio > MAX_SAMPLING_RATIO:
+        raise ValueError(f"{name} must be at most {MAX_SAMPLING_RATIO}; got {value!r}")
+    return max(ratio, 0)
+
+
+# --- of gradients ---
+
+
+def wrt_names(wrt: object, choices: Sequence[str]) -> tuple[str, ...]:
+    """The names in `wrt`: one, or a tuple of different ones."""
+    names = tuple(choice("wrt", name, choices) for name in (wrt if isinstance(wrt, tuple) else (wrt,)))
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"wrt must be one of {', '.join(map(repr, choices))} or a tuple of different ones; got {wrt!r}"
+        )
+    return names
+
+
+def floating(name: str, dtype: np.dtype[Any]) -> None:
+    """Whether gradients may be stored in this dtype, in any byte order."""
+    if dtype.name not in FLOATS:
+        raise TypeError(f"{name} must have dtype {', '.join(FLOATS)}; got {dtype}")
+
+
+def grad_output(value: object) -> Array:
+    """An array of a floating dtype, native byte order."""
+    array = as_array("grad_output", value)
+    floating("grad_output", array.dtype)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def grad_shape(grad: Array, boxes: int, channels: int, layout: str, *, channel_axis: bool = True) -> Array:
+    """`grad_output` with four axes, once its shape is seen to be that of a result."""
+    if grad.ndim == (4 if channel_axis else 3):
+        crops = grad if channel_axis else np.expand_dims(grad, layout.index("C"))
+        count, found, height, width = planar_shape(crops.shape, layout)
+        if (count, found) == (boxes, channels) and min(height, width) > 0:
+            return crops
+    result = f"the result for {boxes} boxes and {channels} channels in layout {layout}"
+    raise ValueError(f"grad_output must have the shape of {result}; got {grad.shape}")
+
+
+def is_shape(value: object) -> bool:
+    """Whether this is a tuple of whole numbers: maps as nested sequences have more than one axis."""
+    return isinstance(value, tuple) and all(hasattr(side, "__index__") and np.ndim(side) == 0 for side in value)
+
+
+def maps_or_shape(
+    name: str, value: Any, ndims: Collection[int], shape: str, names: tuple[str, ...], dtype: np.dtype[Any]
+) -> Maps:
+    """The maps; or their shape, where that is all that the gradients `names` need. Their dtype is then `dtype`."""
+    if not is_shape(value):
+        array = maps(name, value, ndims, shape)
+        return Maps(array.shape, array.dtype, array)
+    if "boxes" in names:
+        raise TypeError(f"{name} must be the maps where wrt has 'boxes'; got the shape {value}")
+    sides = tuple(integer(name, side) for side in value)
+    if len(sides) not in ndims:
+        raise ValueError(f"{name} must have shape {shape}; got {sides}")
+    if min(sides) < 0 or max(sides) > MAX_SIDE:
+        raise ValueError(f"{name} must have sides in [0, {MAX_SIDE}]; got {sides}")
+    return Maps(sides, dtype, None)

@@ -1,0 +1,152 @@
+"""RoI Align, forward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .. import _engine
+from ..arguments import results, threads, validate
+from ..arguments.boxes import roi_boxes
+from ..arguments.layout import AXES, layout_shape, planar_shape
+from ..cpu import _quick, _separable
+
+if TYPE_CHECKING:
+    from .._typing import Array, ArrayLike
+
+MODES = ("avg",)
+
+
+def roi_align(
+    input: ArrayLike,
+    boxes: ArrayLike | Sequence[ArrayLike],
+    output_size: int | Sequence[int],
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = -1,
+    aligned: bool = False,
+    *,
+    mode: str = "avg",
+    batch_indices: ArrayLike | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
+    num_threads: int | None = None,
+) -> Array:
+    r"""Average of bilinear samples in each bin of each box (RoI Align).
+
+    Each box is divided into ``output_size`` bins without any rounding. In a bin lie
+    ``grid_h`` x ``grid_w`` regularly spaced samples; the result is their average.
+
+    Parameters
+    ----------
+    input : array_like, shape (N, C, H, W)
+        Feature maps, in the axis order of `layout`: float32, float64, float16, bfloat16 (of the package
+        ml_dtypes), uint8, int8, uint16 or int16. Read in place wherever the innermost stride is one element;
+        otherwise copied.
+    boxes : array_like or list of array_like
+        Corners x1, y1, x2, y2 in units of the image, which `spatial_scale` converts to pixels of
+        the map. Any real dtype of at most 64 bits, finite. One of
+
+        * shape (K, 5): the image index in [0, N), then the corners;
+        * shape (K, 4), with `batch_indices`;
+        * a list or tuple of N arrays of shape (L_i, 4), one per image. A list or tuple counts as
+          this if its elements are two-dimensional; any other sequence becomes one array.
+    output_size : int or (int, int)
+        Number of bins, height and width; an int stands for both.
+    spatial_scale : float, default 1.0
+        Pixels of the map per unit of the boxes, finite and > 0: 1/16 for a map of stride 16.
+    sampling_ratio : int, default -1
+        Samples per bin and axis, at most 4096. 0 and below: adaptive, ``ceil(box size / output size)``
+        for each box and axis.
+    aligned : bool, default False
+        True: pixel centres lie at half-integers of the box coordinates (boxes move by -0.5 pixel), and
+        boxes may be of any size. False: the legacy rule, no shift, and boxes of less than one pixel
+        are enlarged to one pixel from (x1, y1).
+    mode : {"avg"}
+        How the samples of a bin are combined.
+    batch_indices : array_like of int, shape (K,), optional
+        The image of each box, where `boxes` has shape (K, 4).
+    layout : {"NCHW", "NHWC"}
+        Axis order of `input` and of the result.
+    out : ndarray, optional
+        Receives the result: of its shape, writable, sharing no memory with the inputs, of any dtype that
+        `input` may have. Integers are rounded half to even and saturate; NaN becomes 0.
+    num_threads : int, optional
+        At most this many threads. Default: ``CYROI_NUM_THREADS``, ``OMP_NUM_THREADS``, CPU affinity
+        and cgroup quota decide. The result has the same bits for every number.
+
+    Returns
+    -------
+    ndarray, shape (K, C, output height, output width) in the axis order of `layout`
+        Dtype of `input`; float32 if that is an integer type. `out` if that was given.
+
+    Raises
+    ------
+    TypeError
+        An argument is of the wrong kind, or an array of a dtype that is not supported.
+    ValueError
+        A wrong shape, an unknown name, a number out of its range, boxes that are not finite, or an
+        `out` that is read-only, of the wrong shape or overlaps an input.
+    IndexError
+        An image index outside [0, N). Negative indices do not wrap.
+    MemoryError
+        The result or the working memory cannot be allocated.
+
+    Notes
+    -----
+    With offset o = 0.5 if aligned else 0, scale s, and P bins along y (x likewise)::
+
+        start = y1*s - o;  height = (y2*s - o) - start;  legacy: height = max(height, 1)
+        grid_h = sampling_ratio, or ceil(height / P)
+        y(p, i) = start + p*height/P + (i + 0.5)*(height/P)/grid_h
+        out[p, q] = sum_ij B(y(p, i), x(q, j)) / max(grid_h*grid_w, 1)
+
+    B interpolates linearly between pixel centres; coordinates in [-1, 0) and (H-1, H] take the border
+    pixel, samples beyond count as 0. A pixel of weight 0 is not read, so NaN and infinity reach exactly the bins
+    that they have a part in. Boxes that are empty or reversed with ``aligned=True`` give 0 on the adaptive grid,
+    and a point or flipped crop on a fixed one.
+
+    Values are computed in float64 if `input` is float64, else in float32, and rounded once, when they are stored.
+    Coordinates are computed in float64 if `input` or `boxes` is float64 (or `boxes` an integer type of more than 16
+    bits), else in float32, in torchvision's order of operations, so that every discrete decision is torchvision's.
+    The values are linear in `input`: the gradient of any function of the result is the same for every `input`.
+
+    References
+    ----------
+    He, Gkioxari, Dollar, Girshick: Mask R-CNN (2017), section 3. Faithful to ``torchvision.ops.roi_align``.
+
+    Examples
+    --------
+    >>> import numpy as np, cyroi
+    >>> maps = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    >>> cyroi.roi_align(maps, [[0, 0, 0, 4, 4]], 2, sampling_ratio=2, aligned=True)[0, 0]
+    array([[ 2.5,  4.5],
+           [10.5, 12.5]], dtype=float32)
+    """
+    ordinary = _quick.roi_align(
+        input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, out, num_threads
+    )
+    if ordinary is not None:
+        return ordinary
+    layout = validate.choice("layout", layout, AXES)
+    validate.choice("mode", mode, MODES)
+    maps = validate.maps("input", input, (4,), f"({', '.join(layout)})")
+    height, width = validate.output_size("output_size", output_size)
+    sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
+    num_threads = threads.resolve(num_threads)
+    images, channels = planar_shape(maps.shape, layout)[:2]
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype)
+    shape = layout_shape((len(rois.images), channels, height, width), layout)
+    inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices]}
+    result = results.result("output_size", shape, results.result_dtype(maps.dtype), out, inputs)
+    _engine.apply(sampling, maps, rois, result, layout, num_threads, "output_size")
+    return result if out is None else out
+
+
+def sampling_of(spatial_scale: object, sampling_ratio: object, aligned: object) -> _engine.Sampling:
+    """What RoI Align and its gradients tell the kernels of where they sample."""
+    return _engine.Sampling(
+        _separable.ROI_ALIGN,
+        validate.spatial_scale("spatial_scale", spatial_scale),
+        validate.sampling_ratio("sampling_ratio", sampling_ratio),
+        validate.boolean("aligned", aligned),
+    )

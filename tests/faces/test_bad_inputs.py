@@ -1,0 +1,24 @@
+"""Law: a call gives the documented result or one of four errors that names the argument; no error writes to out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cyroi.reference import classic
+from support.bad_calls import ROWS, good
+from support.operators import BY_NAME
+
+
+@pytest.mark.parametrize(("name", "number", "error", "argument", "changes"), ROWS)
+def test_the_error_is_of_its_class_and_names_the_argument(name, number, error, argument, changes):
+    for dtype in (np.float32, np.float64):
+        call = good(name, dtype)
+        out = np.full((1, 4, 2, 2) if name == "roi_align" else (1, 2, 2, 4), -7.0, dtype)
+        given = {} if error is MemoryError else {"out": out}  # what cannot be allocated has no out of its shape
+        call = call | given | changes
+        for function in (BY_NAME[name].function, getattr(classic, name)):
+            with pytest.raises(error, match=argument.replace("[", r"\[")) as raised:
+                function(**call)
+            assert isinstance(raised.value, error)
+            assert (out == -7.0).all()
