@@ -43,7 +43,7 @@ inline GradientRows<A> gradient_rows(const Job& job, index k, index c, index p, 
  * channel few bytes of them. */
 inline void expect_rows(const Job& job, const char* row) {
     const index size = job.out.y * job.bins_y;
-    for (index i = 0; i < size + 63 && i < 1024; i += 64) expect(row + i);
+    for (index i = 0; i < size + 63 && i < kExpectedBytes; i += 64) expect(row + i);
 }
 
 /* use(windows, count) for the windows of box k, at most kWindows at a time: those of its tables, or made on the way. */
