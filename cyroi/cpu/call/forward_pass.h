@@ -19,8 +19,8 @@ class Forward final : public Pass {
     const Kernels* kernels;
 
     bool bound(index k, Need& need) const override {
-        const index most = smaller(kChunkSamples / samples_per_box(largest),
-                                   kChunkSlots / slot_capacity(largest.tile.bins_x));
+        const index most =
+            smaller(kChunkSamples / samples_per_box(largest), kChunkSlots / slot_capacity(largest.tile.bins_x));
         const index taps = tap_capacity(largest, box<G>(k));
         if (need.boxes > 0 && (need.boxes >= most || need.taps + taps > kChunkTaps)) return false;
         ++need.boxes;
@@ -34,7 +34,7 @@ class Forward final : public Pass {
         Parts parts(base);
         job.scratch_size = kernels->scratch(job);
         job.lay_out(parts, need, largest.tile, sizeof(A));
-        parts.take(job.groups, n);
+        parts.take(job.of_images, n);
         parts.take(job.spans, span_capacity(n, largest.tile.bins_y));
         parts.take(job.cuts, cut);
         parts.take(job.blocks, cut * block_capacity(bins_x));
@@ -68,7 +68,7 @@ class Forward final : public Pass {
         return true;
     }
 
-    void prepare(index k) override { kernels->fill(job, k, job.at, job.slot_weights); }
+    void prepare(index k) override { kernels->tabulate(job, k, job.at, job.slot_weights); }
 
     index schedule(index count, double& cost) override { return make_schedule(job, count, threads, cost); }
 

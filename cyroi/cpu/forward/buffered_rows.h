@@ -9,7 +9,7 @@
  * a) kTogether rows are combined before their bins are formed. They share every table that is loaded, and what was just
  *    written to the buffer has left the store queue when it is read back in other pieces than it was written.
  * b) A dense bin wider than the buffer takes it in pieces of whole vectors; its partial sums, a lane each, go on.
- * c) Up to kRun vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
+ * c) Up to kVectorsAtOnce vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
 #ifndef CYROI_CPU_FORWARD_BUFFERED_ROWS_H
 #define CYROI_CPU_FORWARD_BUFFERED_ROWS_H
 
@@ -48,22 +48,22 @@ CYROI_KERNEL void combine_vectors(const S* map, index stride, const TapList<A>& 
     CYROI_UNROLL for (int r = 0; r < R; ++r) Lanes<A>::store(to + r * Lanes<A>::count, sum[0][r]);
 }
 
-/* At most kRun vectors. */
+/* At most kVectorsAtOnce vectors. */
 template <int R, class S, class A>
 inline void combine_some(const S* map, index stride, const TapList<A>& y, index vectors, index tail, A* to) {
     if (R == 1 || vectors == R) return combine_vectors<R>(map, stride, y, tail, to);
     combine_some<(R > 1 ? R - 1 : 1)>(map, stride, y, vectors, tail, to);
 }
 
-/* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in runs of about as many
+/* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in stretches of about as many
  * vectors. */
 template <class S, class A>
 inline void combine_row(const S* map, index stride, const TapList<A>& y, index n, A* to /* OUT */) {
     const index lanes = Lanes<A>::count;
     index vectors = vectors_of<A>(n);
-    for (index runs = (vectors + kRun - 1) / kRun; runs > 0; --runs) {
-        const index some = (vectors + runs - 1) / runs, columns = smaller(n, some * lanes);
-        combine_some<kRun>(map, stride, y, some, columns - (some - 1) * lanes, to);
+    for (index stretches = (vectors + kVectorsAtOnce - 1) / kVectorsAtOnce; stretches > 0; --stretches) {
+        const index some = (vectors + stretches - 1) / stretches, columns = smaller(n, some * lanes);
+        combine_some<kVectorsAtOnce>(map, stride, y, some, columns - (some - 1) * lanes, to);
         map += columns, to += columns, n -= columns, vectors -= some;
     }
 }
@@ -77,10 +77,10 @@ inline void combine_gathered(const Part<S>& part, const TapList<A>& y, const Seg
     const index channels = job.row_channels, columns = segment.columns / channels;
     const index pitch = static_cast<index>(sizeof(RowBuffer<A>) / sizeof(A));
     const S* map = part.map + segment.column / channels * job.maps.x;
-    int slots[GatheredRows<A>::count];
+    int where[GatheredRows<A>::count];
     if (y.count <= GatheredRows<A>::count) {
-        gather_rows(map, job.maps, channels, columns, y, rows, slots);
-        return combine_row(rows.row[0].row, pitch, TapList<A>{slots, y.weight, y.count}, segment.columns, to);
+        gather_rows(map, job.maps, channels, columns, y, rows, where);
+        return combine_row(rows.row[0].row, pitch, TapList<A>{where, y.weight, y.count}, segment.columns, to);
     }
     for (index x = 0; x < columns; ++x) {
         combine_vectors<1>(map + x * job.maps.x, job.maps.y, y, channels, to + x * channels);
@@ -89,7 +89,7 @@ inline void combine_gathered(const Part<S>& part, const TapList<A>& y, const Seg
 
 /* Blocks [block, end) out of G combined rows, which begin with column `column`. */
 template <class A>
-struct BlockRun {
+struct BlockSeries {
     const Block* block;
     const Block* end;
     index column;
@@ -101,14 +101,14 @@ struct BlockRun {
 template <bool permutes>
 struct BufferedOf {
     template <class B, int R, int G, class S, class A>
-    static CYROI_KERNEL void pick(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
+    static CYROI_KERNEL void pick(const Part<S>& part, const BlockSeries<A>& series, char* const (&out)[G]) {
         typedef Lanes<A> L;
         const Tables<A> tables = tables_of<A>(part.job, part.k);
-        const RowBuffer<A>* const rows = run.rows;
+        const RowBuffer<A>* const rows = series.rows;
         const A fill = part.fill();
         const bool plain = part.out.plain;
-        for (const Block* block = run.block; block != run.end; ++block) {
-            const index at = block->column - run.column;
+        for (const Block* block = series.block; block != series.end; ++block) {
+            const index at = block->column - series.column;
             typename L::Vector row[G][R];
             typename B::Vector sum[G];
             CYROI_UNROLL for (int g = 0; g < G; ++g) {
@@ -125,19 +125,19 @@ struct BufferedOf {
         }
     }
     template <class B, int G, class S, class A>
-    static void with(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
-        switch (run.block->vectors) {
-            case 1: return pick<B, 1, G>(part, run, out);
-            case 2: return pick<B, 2, G>(part, run, out);
-            case 3: return pick<B, 3, G>(part, run, out);
-            default: return pick<B, 4, G>(part, run, out);
+    static void with(const Part<S>& part, const BlockSeries<A>& series, char* const (&out)[G]) {
+        switch (series.block->vectors) {
+            case 1: return pick<B, 1, G>(part, series, out);
+            case 2: return pick<B, 2, G>(part, series, out);
+            case 3: return pick<B, 3, G>(part, series, out);
+            default: return pick<B, 4, G>(part, series, out);
         }
     }
     template <int G, class S, class A>
-    static void bins(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
+    static void bins(const Part<S>& part, const BlockSeries<A>& series, char* const (&out)[G]) {
         typedef Lanes<A> L;
-        if (run.block->lanes == L::Few::count) return with<typename L::Few, G>(part, run, out);
-        with<typename L::Bins, G>(part, run, out);
+        if (series.block->lanes == L::Few::count) return with<typename L::Few, G>(part, series, out);
+        with<typename L::Bins, G>(part, series, out);
     }
 };
 
@@ -145,19 +145,19 @@ struct BufferedOf {
 template <>
 struct BufferedOf<false> {
     template <int G, class S, class A>
-    static void bins(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
+    static void bins(const Part<S>& part, const BlockSeries<A>& series, char* const (&out)[G]) {
         const Job& job = part.job;
-        const Block& last = *(run.end - 1);
-        const index q0 = run.block->first / job.row_channels, q1 = (last.first + last.elements) / job.row_channels;
+        const Block& last = *(series.end - 1);
+        const index q0 = series.block->first / job.row_channels, q1 = (last.first + last.elements) / job.row_channels;
         for (index q = q0; q < q1; ++q) {
             const TapList<A> x = part.x[q];
             for (index channel = 0; channel < job.row_channels; ++channel) {
                 A value[G];
                 CYROI_UNROLL for (int g = 0; g < G; ++g) value[g] = part.fill();
                 for (index s = 0; s < x.count; ++s) {
-                    const index at = x.pixel[s] * job.pixel + channel - run.column;
+                    const index at = x.pixel[s] * job.pixel + channel - series.column;
                     CYROI_UNROLL for (int g = 0; g < G; ++g) {
-                        const A element = run.rows[g].row[at];
+                        const A element = series.rows[g].row[at];
                         value[g] = s == 0 ? x.weight[s] * element : fma_one(x.weight[s], element, value[g]);
                     }
                 }
@@ -175,7 +175,7 @@ struct BufferedOf<false> {
 };
 
 /* The blocks from b on, below `last`, that are picked as b is. */
-inline index run_end(const Block* blocks, index b, index last) {
+inline index series_end(const Block* blocks, index b, index last) {
     index end = b + 1;
     while (end < last && blocks[end].vectors == blocks[b].vectors && blocks[end].lanes == blocks[b].lanes) ++end;
     return end;
@@ -188,10 +188,10 @@ inline void segment_bins(const Part<S>& part, const Segment& segment, const RowB
     const Block* const blocks = blocks_of(part.job, part.k);
     for (index b = segment.first, end; b < segment.last; b = end) {
         const Block& block = blocks[b];
-        end = block.vectors > 0 ? run_end(blocks, b, segment.last) : b + 1;
+        end = block.vectors > 0 ? series_end(blocks, b, segment.last) : b + 1;
         if (block.vectors > 0) {
-            const BlockRun<A> run = {blocks + b, blocks + end, segment.column, buffers};
-            BufferedOf<Lanes<A>::permutes>::template bins<G>(part, run, out);
+            const BlockSeries<A> series = {blocks + b, blocks + end, segment.column, buffers};
+            BufferedOf<Lanes<A>::permutes>::template bins<G>(part, series, out);
             continue;
         }
         const A* rows[G];
@@ -199,7 +199,7 @@ inline void segment_bins(const Part<S>& part, const Segment& segment, const RowB
         if (block.vectors == kDense && part.job.pixel == 1) {
             dense_bins<G>(part, block, rows, out);
         } else if (block.vectors == kDense) {
-            for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
+            for (int g = 0; g < G; ++g) strided_bin(part, block, rows[g], out[g]);
         } else {
             for (int g = 0; g < G; ++g) fill_elements(part, block.first, block.first + block.elements, out[g]);
         }
@@ -250,7 +250,7 @@ inline void long_bin(const Part<S>& part, const Block& block) {
     typedef typename Arithmetic<S>::Type A;
     typedef Lanes<A> L;
     const Job& job = part.job;
-    const index q = block.first / job.row_channels, pieces = RowBuffer<A>::room;
+    const index q = block.first / job.row_channels, most = RowBuffer<A>::room;
     const TapList<A> x = part.x[q];
     A* const row = part.scratch->rows[0].row;
     for (index p = part.p0; p < part.p1; ++p) {
@@ -260,8 +260,8 @@ inline void long_bin(const Part<S>& part, const Block& block) {
             A value = part.fill();
             if (y.count > 0 && job.maps.x == 1) {
                 typename L::Vector partial = L::set(0);
-                for (index j = 0; j < x.count; j += pieces) {
-                    const index n = smaller(pieces, x.count - j);
+                for (index j = 0; j < x.count; j += most) {
+                    const index n = smaller(most, x.count - j);
                     combine_row(map + j, job.maps.y, y, n, row);
                     add_products(row, x.weight + j, n, partial);
                 }
