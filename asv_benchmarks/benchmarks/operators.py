@@ -121,9 +121,9 @@ class _Gradient:
 
 class ToTheMaps(_Gradient):
     wrt = "maps"
-    params: ClassVar = [["W1", "W1a", "W3", "W4", "W7"]]
+    params: ClassVar = [["W1", "W1a", "W3", "W4", "W7", "W9_8", "W9_reversed", "W9_few"]]
 
 
 class ToTheBoxes(_Gradient):
     wrt = "boxes"
-    params: ClassVar = [["W1", "W7"]]
+    params: ClassVar = [["W1", "W7", "W9_8", "W9_reversed", "W9_few"]]

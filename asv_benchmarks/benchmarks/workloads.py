@@ -62,6 +62,7 @@ class CropAndResize:
     sides: tuple[int, int]  # shortest and longest box, in pixels
     seed: int
     layout: str = "NHWC"
+    view: str = "whole"  # "reversed": columns from right to left; "few": the first channels of four times as many
 
     operator: ClassVar[str] = "crop_and_resize"
     maps: ClassVar[str] = "image"
@@ -78,12 +79,22 @@ class CropAndResize:
         corners = [y1 / (height - 1), x1 / (width - 1), y2 / (height - 1), x2 / (width - 1)]
         pixels = np.random.default_rng(1001).standard_normal(self.shape, np.float32)
         return {
-            "image": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)) if self.layout == "NCHW" else pixels,
+            "image": self._placed(pixels),
             "boxes": np.stack(corners, axis=1).clip(0, 1).astype(np.float32),
             "box_indices": np.sort(rng.integers(0, images, self.boxes)).astype(np.int32),
             "crop_size": self.crop_size,
             "layout": self.layout,
         }
+
+    def _placed(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The pixels as the workload has them in memory."""
+        if self.layout == "NCHW":
+            return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        if self.view == "reversed":
+            return np.ascontiguousarray(pixels[:, :, ::-1])[:, :, ::-1]
+        if self.view == "few":
+            return np.tile(pixels, 4)[..., : self.shape[3]]
+        return pixels
 
 
 def proposals(
@@ -112,6 +123,7 @@ def subset(arguments: dict[str, Any], chosen: NDArray[np.intp]) -> dict[str, Any
 _BOX_HEAD = RoiAlign((1, 256, 200, 272), 1000, 7, 2, stride=4, image=(1088, 800), sides=(16, 512), seed=1)
 _ONE_BOX = RoiAlign((1, 64, 32, 32), 1, 7, 2, stride=8, image=(256, 256), sides=(32, 160), seed=5)
 _IMAGES = CropAndResize((8, 512, 512, 3), 256, 224, sides=(32, 512), seed=6)
+_CHANNELS = CropAndResize((1, 360, 640, 8), 16, 224, sides=(72, 288), seed=9)
 
 WORKLOADS: dict[str, RoiAlign | CropAndResize] = {
     "W1": _BOX_HEAD,  # the box head of Mask R-CNN
@@ -124,6 +136,13 @@ WORKLOADS: dict[str, RoiAlign | CropAndResize] = {
     "W6": _IMAGES,  # crops of images
     "W6_nchw": replace(_IMAGES, layout="NCHW"),
     "W7": CropAndResize((4, 64, 64, 256), 512, 14, sides=(4, 64), seed=7),  # crops of feature maps
+    # Crops of an image of several channels, and of images that do not follow each other in memory.
+    "W9_5": replace(_CHANNELS, shape=(1, 360, 640, 5)),
+    "W9_8": _CHANNELS,
+    "W9_16": replace(_CHANNELS, shape=(1, 360, 640, 16)),
+    "W9_32": replace(_CHANNELS, shape=(1, 360, 640, 32)),
+    "W9_reversed": replace(_CHANNELS, shape=(1, 360, 640, 3), view="reversed"),  # image[:, :, ::-1]
+    "W9_few": replace(_CHANNELS, shape=(1, 360, 640, 3), view="few"),  # image[..., :3] of 12 channels
     "W8": replace(_BOX_HEAD, sampling_ratio=0, sides=None, seed=8),  # the largest adaptive grids
     # The least work that a call can have: nothing but overhead.
     "smallest_roi": RoiAlign((1, 1, 8, 8), 1, 1, 1, stride=1, image=(8, 8), sides=(2, 4), seed=0),

@@ -35,7 +35,10 @@ REFERENCE, CLASSIC = "NumPy reference", "classic"
 LONG = ("W8",)  # a call of a peer, or of the classic kernel, takes a minute: they take part only when asked for
 SMALL = ("W2", "W5_1", "W5_10", "W7", "smallest_roi", "smallest_crop")  # where the reference takes part
 OVERHEAD = ("W5_1", "W5_10", "smallest_roi", "smallest_crop")  # calls whose memory costs nothing: they have no floor
-DEFAULT = ("W1", "W1a", "W2", "W3", "W4", "W5_1", "smallest_roi", "W6", "W6_nchw", "W7", "W8")
+DEFAULT = (
+    *("W1", "W1a", "W2", "W3", "W4", "W5_1", "smallest_roi", "W6", "W6_nchw", "W7", "W8"),
+    *("W9_5", "W9_8", "W9_16", "W9_32", "W9_reversed", "W9_few"),
+)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from .floor import Floor
 from .plan import PLANNERS
 from .table import Row, digits
 
-GRADIENTS = ("W1", "W1a", "W3", "W4", "W7")
+GRADIENTS = ("W1", "W1a", "W3", "W4", "W7", "W9_8", "W9_reversed", "W9_few")
 COLUMNS = ("to the maps", "floor", "to the boxes", "forward")
 TOLERANCE = 1e-4  # of <A x, g> = <x, A' g>, whose sums are float32
 

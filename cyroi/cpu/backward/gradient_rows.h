@@ -43,7 +43,7 @@ inline GradientRows<A> gradient_rows(const GradientJob& g, index k, index c, ind
  * channel few bytes of them. */
 inline void expect_rows(const GradientJob& g, const char* row) {
     const index size = g.grad.y * g.bins_y;
-    for (index i = 0; i < size + 63 && i < 1024; i += 64) expect(row + i);
+    for (index i = 0; i < size + 63 && i < kExpectedBytes; i += 64) expect(row + i);
 }
 
 /* use(windows, count) for the windows of box k, at most kWindows at a time: those of its tables, or made on the way. */

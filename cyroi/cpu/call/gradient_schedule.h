@@ -85,7 +85,7 @@ inline index most_pieces(const GradientJob& g, index taps, index bins) {
  * each, and pieces of the boxes that cost too much to be looked at in one go. Gives the number of runs. */
 inline index cut_runs(const GradientJob& g, index count, double cost, int threads, Run* runs /* OUT */) {
     const double groups = static_cast<double>(g.parts),
-                 wanted = threads > 1 ? larger(1.0, 4.0 * threads / groups) : 1.0;
+                 wanted = threads > 1 ? larger(1.0, kRunsPerThread * threads / groups) : 1.0;
     const double limit = smaller(static_cast<double>(kRunCost), cost / (groups * wanted));
     index made = 0, slot = 0;
     double open = -1; /* cost of the run that still takes boxes */

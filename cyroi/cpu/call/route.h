@@ -20,7 +20,7 @@ inline index planes_at_once(const MapsJob& job, bool staged, index cache) {
     if (job.route == PIXELS) return smaller(job.channels, kPixelChannels);
     const index row = job.maps.y < 0 ? -job.maps.y : job.maps.y;
     const index plane = larger<index>(1, job.rows * row * element_size(job.maps_element));
-    return smaller(job.channels, larger<index>(1, smaller(kMostPlanes, cache / 2 / plane)));
+    return smaller(job.channels, larger<index>(1, smaller(kMostPlanes, cache / kCacheShare / plane)));
 }
 
 /* Whether results go past the caches. */

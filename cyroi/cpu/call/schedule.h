@@ -23,8 +23,6 @@
 
 namespace cyroi {
 
-static const double kFetchedShare = 0.2; /* of a plane that boxes must read, each for itself, for it to be fetched */
-
 /* Elements of the maps in a cache line. */
 inline double line_elements(const Job& job) {
     return 64.0 / static_cast<double>(element_size(job.maps_element));
