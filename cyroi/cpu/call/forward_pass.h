@@ -45,7 +45,7 @@ class Forward final : public Pass {
     }
 
     void set_tile() override {
-        cyroi::set_tile(out, op.tile.first_y, op.tile.first_x, job);
+        cyroi::set_tile(out, op.tile.first_y, op.tile.first_x, job.out);
         job.bins_y = op.tile.bins_y;
         job.bins_x = op.tile.bins_x;
     }
