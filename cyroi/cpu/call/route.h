@@ -72,8 +72,8 @@ inline bool describe(const Array& maps, const Array& out, double fill, const Cac
         job.route = job.channels * wide <= kFusedChannels ? FUSED : PIXELS;
     }
     job.row_channels = job.route == FUSED ? job.channels : 1;
-    job.gathered = job.route == FUSED && job.maps.x != job.channels &&
-                   (job.maps.x < job.channels || job.maps.x > kMaxFusedPixel);
+    job.gathered =
+        job.route == FUSED && job.maps.x != job.channels && (job.maps.x < job.channels || job.maps.x > kMaxFusedPixel);
     job.pixel = job.gathered ? job.channels : job.maps.x;
     job.rows = maps.shape[2];
     job.row_elements = (maps.shape[3] - 1) * job.pixel + job.row_channels;
