@@ -48,9 +48,9 @@ BUGS = {
         " reinterpret_cast<A*>(out[g]) + block.first);",
     ),
     "a tile edge": (
-        "cyroi/cpu/_core.pyx",
-        "op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kTile)",
-        "op.tile.first_x, op.tile.bins_x = x, min(op.bins_x - x, kTile) - (x > 0)",
+        "cyroi/cpu/_driver.pyx",
+        "p.op.tile.first_x, p.op.tile.bins_x = x, min(p.op.bins_x - x, p.tile)",
+        "p.op.tile.first_x, p.op.tile.bins_x = x, min(p.op.bins_x - x, p.tile) - (x > 0)",
     ),
     "a stage edge": (
         "cyroi/cpu/forward/executor.h",

@@ -42,16 +42,15 @@ CYROI_KERNEL void sum_plane_exactly(const GradientJob& g, const Run& run, index 
 /* Planes and fused: a run of boxes and a group of channels, a few planes at a time. */
 template <class S, class A>
 inline void run_planes(const GradientJob& g, const Run& run, index group, BoxScratch<A>& scratch) {
-    const Job& job = g.job;
-    const index last = smaller(job.channels, (group + 1) * kGroup);
-    for (index c0 = group * kGroup; c0 < last; c0 += job.planes) {
+    const index last = smaller(g.channels, (group + 1) * kGroup);
+    for (index c0 = group * kGroup; c0 < last; c0 += g.planes) {
         for (index i = run.first; i < run.last; ++i) {
             const index k = g.order[i];
             double* const total = sums_of(g, run, i, group);
             if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
-            const char* const ahead = gradient_row(job, g.order[smaller(i + 1, run.last - 1)], 0, 0);
-            for (index c = c0; c < smaller(last, c0 + job.planes); c += job.row_channels) {
-                if (i + 1 < run.last) expect_rows(job, ahead + c * job.out.c);
+            const char* const ahead = gradient_row(g, g.order[smaller(i + 1, run.last - 1)], 0, 0);
+            for (index c = c0; c < smaller(last, c0 + g.planes); c += g.row_channels) {
+                if (i + 1 < run.last) expect_rows(g, ahead + c * g.grad.c);
                 double sums[4];
                 if (!sum_plane<false, S>(g, run, k, c, scratch, sums))
                     sum_plane_exactly<S>(g, run, k, c, scratch, sums);
@@ -89,7 +88,7 @@ inline void add_channels(const GradientJob& g, const Run& run, index i, index c0
 template <class S, class A>
 inline void run_pixels(const GradientJob& g, const Run& run, BoxScratch<A>& scratch) {
     static_assert(kGroup % Lanes<A>::count == 0, "a vector of channels lies in one group");
-    const index channels = g.job.channels;
+    const index channels = g.channels;
     for (index i = run.first; i < run.last; ++i) {
         const Turned& turned = g.turned[g.order[i]];
         if (turned.y_lines == 0 || turned.x_lines == 0) continue;
@@ -104,14 +103,14 @@ template <class S>
 inline void run_boxes(const GradientJob& g, index item, char* memory) {
     typedef BoxScratch<typename Arithmetic<S>::Type> Memory;
     Memory& scratch = *reinterpret_cast<Memory*>(memory);
-    if (g.job.route == PIXELS) return run_pixels<S>(g, g.runs[item], scratch);
+    if (g.route == PIXELS) return run_pixels<S>(g, g.runs[item], scratch);
     run_planes<S>(g, g.runs[item / g.groups], item % g.groups, scratch);
 }
 
 /* Bytes of what a thread works in. */
 template <class A>
 inline index box_scratch(const GradientJob& g) {
-    return static_cast<index>(sizeof(BoxScratch<A>) - (g.job.out.plain ? sizeof(A) * kRowRoom : 0));
+    return static_cast<index>(sizeof(BoxScratch<A>) - (g.grad.plain ? sizeof(A) * kRowRoom : 0));
 }
 
 }  // namespace cyroi

@@ -10,16 +10,16 @@ namespace cyroi {
 
 template <class A>
 struct ReadElements {
-    const Job& job;
+    const GradientJob& g;
     const char* row;
     A* to;
 
     template <class O>
     void operator()(O) const {
-        const index channels = job.row_channels;
-        for (index q = 0; q < job.bins_x; ++q) {
+        const index channels = g.row_channels;
+        for (index q = 0; q < g.bins_x; ++q) {
             for (index c = 0; c < channels; ++c) {
-                const O* element = reinterpret_cast<const O*>(row + q * job.out.x + c * job.out.c);
+                const O* element = reinterpret_cast<const O*>(row + q * g.grad.x + c * g.grad.c);
                 to[q * channels + c] = static_cast<A>(value_of(*element));
             }
         }
@@ -28,21 +28,21 @@ struct ReadElements {
 
 /* Rows [p, p + count) of box k and channel c: where they lie, or converted into `room`. */
 template <class A>
-inline GradientRows<A> gradient_rows(const Job& job, index k, index c, index p, index count, A* room) {
-    const char* row = gradient_row(job, k, c, p);
+inline GradientRows<A> gradient_rows(const GradientJob& g, index k, index c, index p, index count, A* room) {
+    const char* row = gradient_row(g, k, c, p);
     const index size = static_cast<index>(sizeof(A));
-    if (job.out.plain) return GradientRows<A>{reinterpret_cast<const A*>(row), job.out.y / size};
-    const index elements = job.bins_x * job.row_channels;
+    if (g.grad.plain) return GradientRows<A>{reinterpret_cast<const A*>(row), g.grad.y / size};
+    const index elements = g.bins_x * g.row_channels;
     for (index i = 0; i < count; ++i) {
-        with_element(job.out.element, ReadElements<A>{job, row + i * job.out.y, room + i * elements});
+        with_element(g.grad.element, ReadElements<A>{g, row + i * g.grad.y, room + i * elements});
     }
     return GradientRows<A>{room, elements};
 }
 
 /* Asks for the rows of a box and channel, of which the first begins at `row`, early: each box has pages of its own, and a
  * channel few bytes of them. */
-inline void expect_rows(const Job& job, const char* row) {
-    const index size = job.out.y * job.bins_y;
+inline void expect_rows(const GradientJob& g, const char* row) {
+    const index size = g.grad.y * g.bins_y;
     for (index i = 0; i < size + 63 && i < kExpectedBytes; i += 64) expect(row + i);
 }
 
@@ -56,7 +56,7 @@ inline void each_windows(const GradientJob& g, index k, F use) {
             use(windows + w, smaller<index>(kWindows, turned.windows - w));
         return;
     }
-    WindowCutter<A, N> cutter(g.job, x_lines<A, N>(g, k));
+    WindowCutter<A, N> cutter(g, x_lines<A, N>(g, k));
     Window windows[kWindows];
     for (bool more = true; more;) {
         int count = 0;
@@ -82,7 +82,7 @@ inline void find_parts(const GradientJob& g, index k, const Window* windows, ind
             continue;
         }
         const Lines<A, N> x = x_lines<A, N>(g, k);
-        each_element(g.job, x, *w, [&](index element, index, int first, int last) {
+        each_element(g, x, *w, [&](index element, index, int first, int last) {
             for (int s = first; s < last; ++s) {
                 for (int n = 0; n < N; ++n) parts[n * lanes + element - w->column] += x.share[s].weight[n] != 0;
             }
@@ -97,7 +97,7 @@ inline void spread_rows(const GradientJob& g, index k, const Window* windows, in
     const Turned& turned = g.turned[k];
     if (!turned.tabled) {
         for (index w = 0; w < count; ++w) {
-            spread_elements<N, exact>(g.job, x_lines<A, N>(g, k), windows[w], rows, p_count, spread_at<A, N>(to, 0, w));
+            spread_elements<N, exact>(g, x_lines<A, N>(g, k), windows[w], rows, p_count, spread_at<A, N>(to, 0, w));
         }
         return;
     }
@@ -111,7 +111,7 @@ inline void spread_rows(const GradientJob& g, index k, const Window* windows, in
                                   weight,
                                   rows,
                                   p_count,
-                                  g.job.bins_x * g.job.row_channels,
+                                  g.bins_x * g.row_channels,
                                   spread_at<A, N>(to, 0, w)};
         SpreadOf<Lanes<A>::permutes>::template run<N, exact>(job);
     }

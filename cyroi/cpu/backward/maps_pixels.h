@@ -59,21 +59,21 @@ inline void fetch_bins(const A* row, index bins, index next, index channels) {
 /* Adds `channels` of all bins of a box to the lines [first, last) of the y axis. */
 template <class A>
 CYROI_KERNEL void add_bins(const Lines<A, 1>& y, index first, index last, const Lines<A, 1>& x,
-                           const GradientBins<A>& from, index channels, A* map, const Job& job) {
+                           const GradientBins<A>& from, index channels, A* map, const GradientJob& g) {
     const int many = kRegisters / 4; /* vectors at once */
     const index lanes = Lanes<A>::count;
     int fetched = -1; /* the last row of bins */
     for (index i = first; i < last; ++i) {
         const Share<A, 1>*const ys = y.share + y.begin(i), *const y_end = y.share + y.line[i].end;
-        A* row = map + y.line[i].pixel * job.maps.y;
-        for (const Share<A, 1>* s = ys; s != y_end && job.out.plain; ++s) {
+        A* row = map + y.line[i].pixel * g.maps.y;
+        for (const Share<A, 1>* s = ys; s != y_end && g.grad.plain; ++s) {
             if (s->bin <= fetched) continue;
             fetched = s->bin;
-            fetch_bins(from.data + s->bin * from.y, job.bins_x, from.x, channels);
+            fetch_bins(from.data + s->bin * from.y, g.bins_x, from.x, channels);
         }
         for (index j = 0; j < x.count; ++j) {
             const Share<A, 1>*const xs = x.share + x.begin(j), *const x_end = x.share + x.line[j].end;
-            A* pixel = row + x.line[j].pixel * job.maps.x;
+            A* pixel = row + x.line[j].pixel * g.maps.x;
             index c = 0;
             for (; c + many * lanes <= channels; c += many * lanes) {
                 add_pixel<many>(ys, y_end, xs, x_end, from.data + c, from, lanes, pixel + c);
@@ -100,28 +100,27 @@ struct ReadChannels {
 
 /* Channels [c, c + n) of the bins of rows [p0, p0 + rows) of box k: where they lie, or converted into `room`. */
 template <class A>
-inline GradientBins<A> gradient_bins(const Job& job, index k, index c, index n, index p0, index rows, A* room) {
+inline GradientBins<A> gradient_bins(const GradientJob& g, index k, index c, index n, index p0, index rows, A* room) {
     const index size = static_cast<index>(sizeof(A));
-    if (job.out.plain) {
-        const A* first = reinterpret_cast<const A*>(gradient_row(job, k, c, 0));
-        return GradientBins<A>{first, job.out.y / size, job.out.x / size};
+    if (g.grad.plain) {
+        const A* first = reinterpret_cast<const A*>(gradient_row(g, k, c, 0));
+        return GradientBins<A>{first, g.grad.y / size, g.grad.x / size};
     }
     for (index p = 0; p < rows; ++p) {
-        const char* row = gradient_row(job, k, c, p0 + p);
-        for (index q = 0; q < job.bins_x; ++q) {
-            A* to = room + (p * job.bins_x + q) * n;
-            with_element(job.out.element, ReadChannels<A>{row + q * job.out.x, job.out.c, n, to});
+        const char* row = gradient_row(g, k, c, p0 + p);
+        for (index q = 0; q < g.bins_x; ++q) {
+            A* to = room + (p * g.bins_x + q) * n;
+            with_element(g.grad.element, ReadChannels<A>{row + q * g.grad.x, g.grad.c, n, to});
         }
     }
-    return GradientBins<A>{room - p0 * job.bins_x * n, job.bins_x * n, n};
+    return GradientBins<A>{room - p0 * g.bins_x * n, g.bins_x * n, n};
 }
 
 /* Adds box k to a region of pixels. */
 template <class A>
 inline void add_to_pixels(const GradientJob& g, index k, const Region& region, MapScratch<A>& scratch) {
-    const Job& job = g.job;
     const Lines<A, 1> y = y_lines<A, 1>(g, k), x = x_lines<A, 1>(g, k);
-    A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
+    A* map = static_cast<A*>(g.to_maps) + region.image * g.maps.n;
     const index lanes = Lanes<A>::count;
     for (index i = 0, j; i < y.count; i = j) {
         const int batch = y.line[i].batch;
@@ -130,27 +129,26 @@ inline void add_to_pixels(const GradientJob& g, index k, const Region& region, M
         while (first < last && y.line[first].pixel < region.y0) ++first;
         while (first < last && y.line[last - 1].pixel >= region.y1) --last;
         if (first == last) continue;
-        const index p0 = batch * g.batch, rows = smaller(g.batch, job.bins_y - p0);
+        const index p0 = batch * g.batch, rows = smaller(g.batch, g.bins_y - p0);
         for (index c = region.c0, n; c < region.c1; c += n) { /* what is converted has room for a vector of channels */
-            n = smaller(job.out.plain ? region.c1 - c : lanes, region.c1 - c);
-            const GradientBins<A> bins = gradient_bins(job, k, c, n, p0, rows, scratch.room);
-            add_bins(y, first, last, x, bins, n, map + c, job);
+            n = smaller(g.grad.plain ? region.c1 - c : lanes, region.c1 - c);
+            const GradientBins<A> bins = gradient_bins(g, k, c, n, p0, rows, scratch.room);
+            add_bins(y, first, last, x, bins, n, map + c, g);
         }
     }
 }
 
 template <class A>
 inline void clear_pixels(const GradientJob& g, const Region& region) {
-    const Job& job = g.job;
-    A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
-    const bool whole = job.maps.x == region.c1 - region.c0; /* pixels follow each other */
+    A* map = static_cast<A*>(g.to_maps) + region.image * g.maps.n;
+    const bool whole = g.maps.x == region.c1 - region.c0; /* pixels follow each other */
     for (index y = region.y0; y < region.y1; ++y) {
-        A* row = map + y * job.maps.y;
+        A* row = map + y * g.maps.y;
         if (whole) {
-            std::fill_n(row, g.columns * job.maps.x, A(0));
+            std::fill_n(row, g.columns * g.maps.x, A(0));
         } else {
             for (index x = 0; x < g.columns; ++x)
-                std::fill_n(row + x * job.maps.x + region.c0, region.c1 - region.c0, A(0));
+                std::fill_n(row + x * g.maps.x + region.c0, region.c1 - region.c0, A(0));
         }
     }
 }

@@ -106,11 +106,10 @@ struct MapScratch {
 /* Adds box k to a region of planes; next: the box to come. */
 template <class A>
 inline void add_to_planes(const GradientJob& g, index k, index next, const Region& region, MapScratch<A>& scratch) {
-    const Job& job = g.job;
     const Lines<A, 1> y = y_lines<A, 1>(g, k);
-    A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
+    A* map = static_cast<A*>(g.to_maps) + region.image * g.maps.n;
     A* const spread = scratch.spread;
-    const char* const ahead = gradient_row(job, next, 0, 0);
+    const char* const ahead = gradient_row(g, next, 0, 0);
     for (index i = 0, j; i < y.count; i = j) {
         const int batch = y.line[i].batch;
         for (j = y.line[y.count - 1].batch == batch ? y.count : i; j < y.count && y.line[j].batch == batch;) ++j;
@@ -118,28 +117,28 @@ inline void add_to_planes(const GradientJob& g, index k, index next, const Regio
         while (first < last && y.line[first].pixel < region.y0) ++first;
         while (first < last && y.line[last - 1].pixel >= region.y1) --last;
         if (first == last) continue;
-        const index p0 = batch * g.batch, p_count = smaller(g.batch, job.bins_y - p0);
+        const index p0 = batch * g.batch, p_count = smaller(g.batch, g.bins_y - p0);
         const ShareRange<A> range = {y.share + y.begin(first), y.share + y.line[last - 1].end, static_cast<int>(p0)};
-        for (index c = region.c0; c < region.c1; c += job.row_channels) {
-            if (next != k) expect_rows(job, ahead + c * job.out.c);
-            const GradientRows<A> rows = gradient_rows(job, k, c, p0, p_count, scratch.room);
+        for (index c = region.c0; c < region.c1; c += g.row_channels) {
+            if (next != k) expect_rows(g, ahead + c * g.grad.c);
+            const GradientRows<A> rows = gradient_rows(g, k, c, p0, p_count, scratch.room);
             each_windows<A, 1>(g, k, [&](const Window* windows, index count) {
                 spread_rows<1, false>(g, k, windows, count, rows, p_count, spread);
-                add_windows(range, windows, count, spread, map + c * job.maps.c, job.maps.y);
+                add_windows(range, windows, count, spread, map + c * g.maps.c, g.maps.y);
             });
         }
     }
 }
 
 template <class A>
-inline void clear_planes(const Job& job, const Region& region) {
-    A* map = static_cast<A*>(const_cast<void*>(job.map_data)) + region.image * job.maps.n;
-    for (index c = region.c0; c < region.c1; c += job.row_channels) {
-        A* plane = map + c * job.maps.c;
-        if (job.maps.y == job.row_elements) {
-            std::fill_n(plane + region.y0 * job.maps.y, (region.y1 - region.y0) * job.row_elements, A(0));
+inline void clear_planes(const GradientJob& g, const Region& region) {
+    A* map = static_cast<A*>(g.to_maps) + region.image * g.maps.n;
+    for (index c = region.c0; c < region.c1; c += g.row_channels) {
+        A* plane = map + c * g.maps.c;
+        if (g.maps.y == g.row_elements) {
+            std::fill_n(plane + region.y0 * g.maps.y, (region.y1 - region.y0) * g.row_elements, A(0));
         } else {
-            for (index y = region.y0; y < region.y1; ++y) std::fill_n(plane + y * job.maps.y, job.row_elements, A(0));
+            for (index y = region.y0; y < region.y1; ++y) std::fill_n(plane + y * g.maps.y, g.row_elements, A(0));
         }
     }
 }

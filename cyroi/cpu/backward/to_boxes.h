@@ -46,16 +46,15 @@ struct SlopeBins {
     /* Taps [from, to). */
     SlopeList<A> list(index from, index to) const {
         const index at = first + from;
-        return SlopeList<A>{g.job.pixels + at, static_cast<const A*>(g.job.weights) + at,
-                            static_cast<const A*>(g.by_lo) + at, static_cast<const A*>(g.by_hi) + at, to - from};
+        return SlopeList<A>{g.pixels + at, static_cast<const A*>(g.weights) + at, static_cast<const A*>(g.by_lo) + at,
+                            static_cast<const A*>(g.by_hi) + at, to - from};
     }
 };
 
 template <class A>
 inline SlopeBins<A> y_slopes(const GradientJob& g, index k, const Run& run) {
-    const BoxPlan& box = g.job.boxes[k];
-    return SlopeBins<A>{g, box.taps, g.job.ends + k * (g.job.bins_y + g.job.bins_x), run.t0,
-                        smaller(run.t1, box.y_count)};
+    const BoxPlan& box = g.boxes[k];
+    return SlopeBins<A>{g, box.taps, g.ends + k * (g.bins_y + g.bins_x), run.t0, smaller(run.t1, box.y_count)};
 }
 
 /* Sums over lanes that are not added up yet: y1 x1 y2 x2. */
@@ -149,8 +148,8 @@ inline void contract_some(const SlopeBins<A>& y, index p0, index rows, const Spr
 }
 
 template <class S>
-inline const S* map_of(const Job& job, index k, index c) {
-    return static_cast<const S*>(job.map_data) + job.boxes[k].image * job.maps.n + c * job.maps.c;
+inline const S* map_of(const GradientJob& g, index k, index c) {
+    return static_cast<const S*>(g.map_data) + g.boxes[k].image * g.maps.n + c * g.maps.c;
 }
 
 /* The memory that a thread works in. What is converted has its room last: a call that converts nothing goes without. */
@@ -166,18 +165,17 @@ struct BoxScratch {
 template <bool exact, class S, class A>
 CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
                                  LaneSums<A>& sums) {
-    const Job& job = g.job;
     const SlopeBins<A> y = y_slopes<A>(g, k, run);
-    const S* map = map_of<S>(job, k, c);
-    for (index p = 0; p < job.bins_y; p += g.batch) {
-        const index rows = smaller(g.batch, job.bins_y - p);
+    const S* map = map_of<S>(g, k, c);
+    for (index p = 0; p < g.bins_y; p += g.batch) {
+        const index rows = smaller(g.batch, g.bins_y - p);
         if (!y.any(p, rows)) continue;
-        const GradientRows<A> from = gradient_rows(job, k, c, p, rows, scratch.room);
+        const GradientRows<A> from = gradient_rows(g, k, c, p, rows, scratch.room);
         each_windows<A, 3>(g, k, [&](const Window* windows, index count) {
             spread_rows<3, exact>(g, k, windows, count, from, rows, scratch.spread);
             if (exact) find_parts<3>(g, k, windows, count, scratch.parts);
             const SpreadWindows<A> x = {windows, scratch.spread, scratch.parts};
-            contract_some<exact>(y, p, rows, x, count, map, job.maps.y, sums);
+            contract_some<exact>(y, p, rows, x, count, map, g.maps.y, sums);
         });
     }
 }
@@ -252,28 +250,27 @@ CYROI_KERNEL void contract_row(const SlopeList<A>& y, const Lines<A, 3>& x, cons
 template <bool exact, class S, class A>
 inline void contract_pixels(const GradientJob& g, const Run& run, index k, index c, index count, A* room,
                             LaneSums<A>* sums) {
-    const Job& job = g.job;
     const int V = kRegisters / 16;
     const index lanes = Lanes<A>::count;
     const SlopeBins<A> y = y_slopes<A>(g, k, run);
     const Lines<A, 3> x = x_lines<A, 3>(g, k);
-    const S* map = map_of<S>(job, k, c);
-    for (index p = 0; p < job.bins_y; ++p) {
+    const S* map = map_of<S>(g, k, c);
+    for (index p = 0; p < g.bins_y; ++p) {
         const SlopeList<A> taps = y.list(y.begin(p), y.begin(p + 1));
         if (taps.count == 0) continue;
-        if (job.out.plain) {
-            const GradientBins<A> from = gradient_bins(job, k, c, lanes, p, 1, room);
-            fetch_bins(from.data + p * from.y, job.bins_x, from.x, count);
+        if (g.grad.plain) {
+            const GradientBins<A> from = gradient_bins(g, k, c, lanes, p, 1, room);
+            fetch_bins(from.data + p * from.y, g.bins_x, from.x, count);
         }
         for (index i = 0; i < count;) {
             const index n = smaller(lanes, count - i);
-            const GradientBins<A> from = gradient_bins(job, k, c + i, n, p, 1, room);
+            const GradientBins<A> from = gradient_bins(g, k, c + i, n, p, 1, room);
             const A* row = from.data + p * from.y;
-            if (job.out.plain && i + V * lanes <= count) {
-                contract_row<V, exact>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);
+            if (g.grad.plain && i + V * lanes <= count) {
+                contract_row<V, exact>(taps, x, row, from.x, map + i, g.maps, n, sums + i / lanes);
                 i += V * lanes;
             } else {
-                contract_row<1, exact>(taps, x, row, from.x, map + i, job.maps, n, sums + i / lanes);
+                contract_row<1, exact>(taps, x, row, from.x, map + i, g.maps, n, sums + i / lanes);
                 i += lanes;
             }
         }

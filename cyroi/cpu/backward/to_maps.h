@@ -21,23 +21,22 @@ namespace cyroi {
 
 inline Region region_of(const GradientJob& g, index item) {
     const index of_image = g.blocks * g.bands, block = item % of_image / g.bands, band = item % g.bands;
-    const Job& job = g.job;
-    return Region{item / of_image, block * job.planes, smaller(job.channels, (block + 1) * job.planes),
-                  job.rows * band / g.bands, job.rows * (band + 1) / g.bands};
+    return Region{item / of_image, block * g.planes, smaller(g.channels, (block + 1) * g.planes),
+                  g.rows * band / g.bands, g.rows * (band + 1) / g.bands};
 }
 
 /* Bytes of what a thread works in. */
 template <class A>
 inline index map_scratch(const GradientJob& g) {
-    return static_cast<index>(sizeof(MapScratch<A>) - (g.job.out.plain ? sizeof(A) * kRowRoom : 0));
+    return static_cast<index>(sizeof(MapScratch<A>) - (g.grad.plain ? sizeof(A) * kRowRoom : 0));
 }
 
 template <class A>
 inline void run_region(const GradientJob& g, index item, char* memory) {
     MapScratch<A>& scratch = *reinterpret_cast<MapScratch<A>*>(memory);
     const Region region = region_of(g, item);
-    const bool pixels = g.job.route == PIXELS;
-    if (g.zero) pixels ? clear_pixels<A>(g, region) : clear_planes<A>(g.job, region);
+    const bool pixels = g.route == PIXELS;
+    if (g.zero) pixels ? clear_pixels<A>(g, region) : clear_planes<A>(g, region);
     for (index i = g.first[region.image]; i < g.first[region.image + 1]; ++i) {
         const index k = g.order[i];
         const Turned& turned = g.turned[k];

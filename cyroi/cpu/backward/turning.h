@@ -19,29 +19,27 @@ inline void find_rows(const Line* lines, Turned& turned /* OUT */) {
 /* Turns the planned taps of box k; its windows are counted only. */
 template <class A>
 inline void turn_for_maps(const GradientJob& g, index k) {
-    const Job& job = g.job;
-    const BoxPlan& box = job.boxes[k];
+    const BoxPlan& box = g.boxes[k];
     Share<A, 1>* shares = static_cast<Share<A, 1>*>(g.shares);
     Turned& turned = g.turned[k];
     turned = Turned();
-    turned.y_lines = turn(y_bins<A>(job, k), job.bins_y, g.batch, shares + box.taps, g.lines + box.taps);
-    turned.x_lines = turn(x_bins<A>(job, k), job.bins_x, job.bins_x, shares + box.taps_x, g.lines + box.taps_x);
+    turned.y_lines = turn(y_bins<A>(g, k), g.bins_y, g.batch, shares + box.taps, g.lines + box.taps);
+    turned.x_lines = turn(x_bins<A>(g, k), g.bins_x, g.bins_x, shares + box.taps_x, g.lines + box.taps_x);
     if (turned.x_lines == 0) turned.y_lines = 0;
     find_rows(g.lines + box.taps, turned);
-    if (job.route != PIXELS) measure_windows<A, 1>(g, k, turned);
+    if (g.route != PIXELS) measure_windows<A, 1>(g, k, turned);
 }
 
 template <class A>
 inline void turn_for_boxes(const GradientJob& g, index k) {
-    const Job& job = g.job;
-    const BoxPlan& box = job.boxes[k];
+    const BoxPlan& box = g.boxes[k];
     Turned& turned = g.turned[k];
     turned = Turned();
     turned.y_lines = box.y_count;
-    turned.x_lines = turn(x_bins<A>(job, k), static_cast<const A*>(g.by_lo) + box.taps_x,
-                          static_cast<const A*>(g.by_hi) + box.taps_x, job.bins_x,
-                          static_cast<Share<A, 3>*>(g.shares) + box.taps_x, g.lines + box.taps_x);
-    if (job.route != PIXELS) measure_windows<A, 3>(g, k, turned);
+    turned.x_lines =
+        turn(x_bins<A>(g, k), static_cast<const A*>(g.by_lo) + box.taps_x, static_cast<const A*>(g.by_hi) + box.taps_x,
+             g.bins_x, static_cast<Share<A, 3>*>(g.shares) + box.taps_x, g.lines + box.taps_x);
+    if (g.route != PIXELS) measure_windows<A, 3>(g, k, turned);
 }
 
 }  // namespace cyroi

@@ -28,8 +28,8 @@ static const int kWindows = kRegisters / 8; /* that are worked on at once */
 template <class A, int N>
 class WindowCutter {
   public:
-    WindowCutter(const Job& job, const Lines<A, N>& x)
-        : job_(job), x_(x), pixel_(job.route == FUSED ? job.maps.x : 1), line_(0), next_(0) {}
+    WindowCutter(const GradientJob& g, const Lines<A, N>& x)
+        : g_(g), x_(x), pixel_(g.route == FUSED ? g.maps.x : 1), line_(0), next_(0) {}
 
     bool next(Window& w /* OUT: all but the tables */) {
         while (line_ < x_.count && end_of(line_) <= next_) ++line_;
@@ -37,19 +37,19 @@ class WindowCutter {
         const index lanes = Lanes<A>::count;
         w.first_line = line_;
         w.start = larger(next_, x_.line[line_].pixel * pixel_);
-        w.column = aligned_column<A>(job_, w.start);
-        next_ = w.column > 0 ? w.column + lanes : aligned_column<A>(job_, lanes); /* a row may begin within a line */
-        if (job_.row_elements <= lanes) next_ = job_.row_elements; /* ... but a short one is one window */
-        w.end = next_ = smaller(next_, job_.row_elements);
-        w.elements = smaller(lanes, job_.row_elements);
-        w.column = smaller(w.column, job_.row_elements - w.elements);
+        w.column = aligned_column<A>(g_, w.start);
+        next_ = w.column > 0 ? w.column + lanes : aligned_column<A>(g_, lanes); /* a row may begin within a line */
+        if (g_.row_elements <= lanes) next_ = g_.row_elements; /* ... but a short one is one window */
+        w.end = next_ = smaller(next_, g_.row_elements);
+        w.elements = smaller(lanes, g_.row_elements);
+        w.column = smaller(w.column, g_.row_elements - w.elements);
         return true;
     }
 
   private:
-    index end_of(index line) const { return x_.line[line].pixel * pixel_ + job_.row_channels; }
+    index end_of(index line) const { return x_.line[line].pixel * pixel_ + g_.row_channels; }
 
-    const Job& job_;
+    const GradientJob& g_;
     Lines<A, N> x_;
     index pixel_; /* elements from a pixel to the next */
     index line_, next_;
@@ -57,10 +57,10 @@ class WindowCutter {
 
 /* use(element, channel, first share, last share) for each element of a window that bins reach. */
 template <class A, int N, class F>
-inline void each_element(const Job& job, const Lines<A, N>& x, const Window& w, F use) {
-    const index pixel = job.route == FUSED ? job.maps.x : 1;
+inline void each_element(const GradientJob& g, const Lines<A, N>& x, const Window& w, F use) {
+    const index pixel = g.route == FUSED ? g.maps.x : 1;
     for (index i = w.first_line; i < x.count && x.line[i].pixel * pixel < w.end; ++i) {
-        for (index c = 0; c < job.row_channels; ++c) {
+        for (index c = 0; c < g.row_channels; ++c) {
             const index element = x.line[i].pixel * pixel + c;
             if (element >= w.start && element < w.end) use(element, c, x.begin(i), x.line[i].end);
         }
@@ -69,17 +69,17 @@ inline void each_element(const Job& job, const Lines<A, N>& x, const Window& w, 
 
 /* Slots and vectors of a window; false where tables have no room for it. */
 template <class A, int N>
-inline bool measure_window(const Job& job, const Lines<A, N>& x, Window& w /* OUT */) {
-    index slots = 0, low = job.bins_x, high = -1;
-    each_element(job, x, w, [&](index, index, int first, int last) {
+inline bool measure_window(const GradientJob& g, const Lines<A, N>& x, Window& w /* OUT */) {
+    index slots = 0, low = g.bins_x, high = -1;
+    each_element(g, x, w, [&](index, index, int first, int last) {
         slots = larger<index>(slots, last - first);
         low = smaller<index>(low, x.share[first].bin);
         high = larger<index>(high, x.share[last - 1].bin);
     });
     w.slots = static_cast<int>(slots);
-    const bool all = job.bins_x * job.row_channels <= Lanes<A>::count; /* so that windows look into the same bins */
-    w.first = all ? 0 : low * job.row_channels;
-    const index vectors = all ? 1 : vectors_of<A>((high + 1 - low) * job.row_channels);
+    const bool all = g.bins_x * g.row_channels <= Lanes<A>::count; /* so that windows look into the same bins */
+    w.first = all ? 0 : low * g.row_channels;
+    const index vectors = all ? 1 : vectors_of<A>((high + 1 - low) * g.row_channels);
     w.vectors = static_cast<int>(vectors);
     return slots <= kShares && vectors <= 4;
 }
@@ -88,12 +88,12 @@ inline bool measure_window(const Job& job, const Lines<A, N>& x, Window& w /* OU
 template <class A, int N>
 inline void measure_windows(const GradientJob& g, index k, Turned& turned /* OUT */) {
     const Lines<A, N> x = x_lines<A, N>(g, k);
-    WindowCutter<A, N> cutter(g.job, x);
+    WindowCutter<A, N> cutter(g, x);
     Window w = Window();
     turned.windows = turned.elements = 0;
     turned.tabled = Lanes<A>::permutes && turned.y_lines > 0;
     while (turned.tabled && cutter.next(w)) {
-        turned.tabled = measure_window(g.job, x, w);
+        turned.tabled = measure_window(g, x, w);
         ++turned.windows;
         turned.elements += w.slots * Lanes<A>::count;
     }
@@ -107,21 +107,21 @@ inline void fill_windows(const GradientJob& g, index k) {
     const Turned& turned = g.turned[k];
     if (!turned.tabled) return;
     const Lines<A, N> x = x_lines<A, N>(g, k);
-    WindowCutter<A, N> cutter(g.job, x);
+    WindowCutter<A, N> cutter(g, x);
     const index lanes = Lanes<A>::count;
     Window* w = g.windows + turned.window;
     Place* at = static_cast<Place*>(g.at) + turned.table;
     A* weight = static_cast<A*>(g.table_weights) + N * turned.table;
     for (index table = 0; cutter.next(*w); table += w->slots * lanes, ++w) {
-        measure_window(g.job, x, *w);
+        measure_window(g, x, *w);
         w->table = table;
         const index size = w->slots * lanes;
         for (index i = 0; i < size; ++i) at[table + i] = -1;
         for (index i = 0; i < N * size; ++i) weight[N * table + i] = 0;
-        each_element(g.job, x, *w, [&](index element, index c, int first, int last) {
+        each_element(g, x, *w, [&](index element, index c, int first, int last) {
             for (int s = first; s < last; ++s) {
                 const index slot = (s - first) * lanes + element - w->column;
-                at[table + slot] = static_cast<Place>(x.share[s].bin * g.job.row_channels + c - w->first);
+                at[table + slot] = static_cast<Place>(x.share[s].bin * g.row_channels + c - w->first);
                 for (int n = 0; n < N; ++n)
                     weight[N * (table + (s - first) * lanes) + n * lanes + element - w->column] = x.share[s].weight[n];
             }
@@ -240,19 +240,19 @@ struct SpreadOf<false> {
 
 /* Spreads `count` rows over one window, element by element. */
 template <int N, bool exact, class A>
-inline void spread_elements(const Job& job, const Lines<A, N>& x, const Window& w, const GradientRows<A>& rows,
+inline void spread_elements(const GradientJob& g, const Lines<A, N>& x, const Window& w, const GradientRows<A>& rows,
                             index count, A* to) {
     const index lanes = Lanes<A>::count;
     for (index p = 0; p < count; ++p) {
         A* all = spread_at<A, N>(to, p, 0);
         for (index i = 0; i < N * lanes; ++i) all[i] = 0;
-        each_element(job, x, w, [&](index element, index c, int first, int last) {
+        each_element(g, x, w, [&](index element, index c, int first, int last) {
             const A* row = rows[p] + c;
             for (int n = 0; n < N; ++n) {
                 A sum = 0;
                 for (int s = first; s < last; ++s) {
                     if (exact && x.share[s].weight[n] == 0) continue;
-                    sum = fma_one(x.share[s].weight[n], row[x.share[s].bin * job.row_channels], sum);
+                    sum = fma_one(x.share[s].weight[n], row[x.share[s].bin * g.row_channels], sum);
                 }
                 all[n * lanes + element - w.column] = sum;
             }

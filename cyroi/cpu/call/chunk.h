@@ -33,9 +33,7 @@ struct Chunk {
         parts.take(weights, need.taps, weight_size);
     }
     /* Last, behind everything else. */
-    void lay_out_scratch(Parts& parts, int threads) {
-        parts.take(scratch, threads, static_cast<size_t>(scratch_size));
-    }
+    void lay_out_scratch(Parts& parts, int threads) { parts.take(scratch, threads, static_cast<size_t>(scratch_size)); }
 };
 
 }  // namespace cyroi

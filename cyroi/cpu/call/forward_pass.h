@@ -19,8 +19,8 @@ class Forward final : public Pass {
     const Kernels* kernels;
 
     bool bound(index k, Need& need) const override {
-        const index most = smaller(kChunkSamples / samples_per_box(largest),
-                                   kChunkSlots / slot_capacity(largest.tile.bins_x));
+        const index most =
+            smaller(kChunkSamples / samples_per_box(largest), kChunkSlots / slot_capacity(largest.tile.bins_x));
         const index taps = tap_capacity(largest, box<G>(k));
         if (need.boxes > 0 && (need.boxes >= most || need.taps + taps > kChunkTaps)) return false;
         ++need.boxes;
@@ -45,7 +45,7 @@ class Forward final : public Pass {
     }
 
     void set_tile() override {
-        cyroi::set_tile(out, op.tile.first_y, op.tile.first_x, job);
+        cyroi::set_tile(out, op.tile.first_y, op.tile.first_x, job.out);
         job.bins_y = op.tile.bins_y;
         job.bins_x = op.tile.bins_x;
     }

@@ -1,5 +1,4 @@
-/* What one call of a gradient hands to the kernels. The arrays of `Job` are those of the forward pass: `maps` are read
- * or receive the gradient, `out` is the gradient of the result, which is read. */
+/* What one call of a gradient hands to the kernels: plain data, the same for every SIMD target. Compiled once. */
 #ifndef CYROI_CPU_CALL_GRADIENT_JOB_H
 #define CYROI_CPU_CALL_GRADIENT_JOB_H
 
@@ -36,8 +35,9 @@ struct Run {
     index t0, t1;
 };
 
-struct GradientJob {
-    Job job;
+struct GradientJob : MapsJob {
+    Crops<const char> grad;         /* IN: the gradient of the output */
+    void* to_maps;                  /* OUT: the gradient to the maps, which lies as they do; or NULL */
     index images, columns;          /* of the maps */
     index batch;                    /* rows of bins at once, at most kBatch */
     index blocks, bands;            /* of channels, of map rows: an image is cut into so many work items */
@@ -50,7 +50,6 @@ struct GradientJob {
     index window_room, table_room;  /* windows, and elements of tables, of all boxes */
     void* at;                       /* tables of all boxes: places */
     void* table_weights;            /* ... and N weights each */
-    index* order;                   /* as in Chunk */
     index* first;                   /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
     Run* runs;                      /* gradient to the boxes: cuts of the order */
     index run_count, groups, parts; /* groups of channels; work items of a run */
@@ -59,19 +58,19 @@ struct GradientJob {
 
 template <class A, int N>
 inline Lines<A, N> y_lines(const GradientJob& g, index k) {
-    const index at = g.job.boxes[k].taps;
+    const index at = g.boxes[k].taps;
     return Lines<A, N>{g.lines + at, static_cast<const Share<A, N>*>(g.shares) + at, g.turned[k].y_lines};
 }
 
 template <class A, int N>
 inline Lines<A, N> x_lines(const GradientJob& g, index k) {
-    const index at = g.job.boxes[k].taps_x;
+    const index at = g.boxes[k].taps_x;
     return Lines<A, N>{g.lines + at, static_cast<const Share<A, N>*>(g.shares) + at, g.turned[k].x_lines};
 }
 
 /* The gradient's row p of a box and channel: elements of a bin and a channel each (bins alone on the route planes). */
-inline const char* gradient_row(const Job& job, index k, index c, index p) {
-    return job.out.data + job.boxes[k].row * job.out.n + c * job.out.c + p * job.out.y;
+inline const char* gradient_row(const GradientJob& g, index k, index c, index p) {
+    return g.grad.data + g.boxes[k].row * g.grad.n + c * g.grad.c + p * g.grad.y;
 }
 
 }  // namespace cyroi

@@ -39,13 +39,12 @@ class Gradient final : public Pass {
     size_t lay_out(const Need& need, char* base) override {
         const size_t numbers = to_boxes ? 3 : 1;
         const index n = need.boxes, taps = need.taps, slopes = to_boxes ? taps : 0;
-        const index windows = job.job.route != PIXELS ? n * most_windows(job.job, kernels->lanes) : 0;
+        const index windows = job.route != PIXELS ? n * most_windows(job, kernels->lanes) : 0;
         job.table_room = smaller(kTables, windows * kShares * kernels->lanes);
         job.window_room = smaller(windows, job.table_room / kernels->lanes);
         Parts parts(base);
-        job.job.scratch_size = kernels->scratch(job);
-        job.job.lay_out(parts, need, largest.tile, sizeof(A));
-        job.order = job.job.order;
+        job.scratch_size = kernels->scratch(job);
+        job.lay_out(parts, need, largest.tile, sizeof(A));
         parts.take(job.first, job.images + 1);
         parts.take(job.turned, n);
         parts.take(job.by_lo, slopes, sizeof(A));
@@ -57,37 +56,37 @@ class Gradient final : public Pass {
         parts.take(job.table_weights, job.table_room, numbers * sizeof(A));
         parts.take(job.runs, need.pieces);
         parts.take(job.sums, kBoxSides * need.pieces * job.groups);
-        job.job.lay_out_scratch(parts, threads);
+        job.lay_out_scratch(parts, threads);
         return parts.used();
     }
 
     void set_tile() override {
-        cyroi::set_tile(grad, op.tile.first_y, op.tile.first_x, job.job);
-        job.job.bins_y = op.tile.bins_y;
-        job.job.bins_x = op.tile.bins_x;
-        job.batch = batch_rows(job.job, to_boxes);
+        cyroi::set_tile(grad, op.tile.first_y, op.tile.first_x, job.grad);
+        job.bins_y = op.tile.bins_y;
+        job.bins_x = op.tile.bins_x;
+        job.batch = batch_rows(job, to_boxes);
     }
 
     double planning() const override { return kSampleCost * static_cast<double>(samples_per_box(op)) + kTurnCost; }
 
     void plan(index k) override {
-        BoxPlan& plan = job.job.boxes[k];
+        BoxPlan& plan = job.boxes[k];
         const index image = boxes.images[first + k], taps = plan.taps;
         const G* const sides = box<G>(first + k);
-        A* const weights = static_cast<A*>(job.job.weights);
-        int* const ends = job.job.ends + k * (job.job.bins_y + job.job.bins_x);
+        A* const weights = static_cast<A*>(job.weights);
+        int* const ends = job.ends + k * (job.bins_y + job.bins_x);
         if (to_boxes) {
-            plan = plan_slopes(op, sides, image, taps, job.job.pixels, weights, static_cast<A*>(job.by_lo),
+            plan = plan_slopes(op, sides, image, taps, job.pixels, weights, static_cast<A*>(job.by_lo),
                                static_cast<A*>(job.by_hi), ends);
         } else {
-            plan = plan_box(op, sides, image, taps, job.job.pixels, weights, ends);
+            plan = plan_box(op, sides, image, taps, job.pixels, weights, ends);
         }
         plan.row = boxes.row(first + k);
         kernels->turn(job, k);
     }
 
     bool place(index count) override {
-        if (job.job.route == PIXELS) return false;
+        if (job.route == PIXELS) return false;
         place_windows(job, count, job.window_room, job.table_room);
         return true;
     }
@@ -120,15 +119,14 @@ inline Status gradient_with(const Target& target, const Cache& cache, const Oper
     pass.boxes = boxes;
     pass.op = between(op, maps, grad);
     pass.tile = kGradientTile;
-    pass.chunk = &job.job;
+    pass.chunk = &job;
     pass.threads = threads;
     pass.watch.start(true);
     pass.grad = grad;
     pass.result = result;
     pass.kernels = to_boxes ? &target.to_boxes[maps.element] : &target.to_maps[maps.element == FLOAT64];
-    job.zero = !to_boxes;
-    job.groups = job.parts = job.blocks = job.bands = 1;
-    const bool good = to_boxes ? describe_boxes(maps, grad, cache, job) : describe_maps(maps, grad, cache, threads, job);
+    const bool good =
+        to_boxes ? describe_to_boxes(maps, grad, cache, job) : describe_to_maps(maps, grad, cache, threads, job);
     return good ? drive(pass) : BAD_STRIDES;
 }
 

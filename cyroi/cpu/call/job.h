@@ -15,15 +15,16 @@ struct Strides {
     index n, c, y, x;
 };
 
-/* Where results are stored, and how. */
-struct Output {
-    char* data;       /* OUT: boxes, channels, bins_y, bins_x */
+/* Where crops lie, and how: the output, or (of const bytes) its gradient. */
+template <class Byte>
+struct Crops {
+    Byte* data;       /* boxes, channels, bins_y, bins_x */
     index n, c, y, x; /* bytes from a box, a channel, a row, a bin to the next */
     int element;      /* see elements.h */
     bool contiguous;  /* elements of a row follow each other */
-    bool plain;       /* ... and are of the type that is computed with */
-    bool streams;     /* ... and go past the caches, see executor.h */
+    bool plain;       /* ... and are of the type that is computed with, apart by whole elements */
 };
+typedef Crops<char> Output;
 
 /* A run of bins of one output row, see blocks.h. */
 struct Block {
@@ -57,10 +58,9 @@ struct Group {
     bool fetch; /* the boxes read so much of a plane that it is worth fetching whole, before the first of them */
 };
 
-/* Everything that is the same for all work items of one chunk. */
-struct Job : Chunk {
+/* What is the same for all work items of a chunk, in every direction: the maps and how they are walked through. */
+struct MapsJob : Chunk {
     Strides maps; /* in elements */
-    Output out;
     index channels;
     index row_channels; /* that one row of the maps holds: 1, or all of them on the fused route */
     index rows;         /* of a map */
@@ -69,27 +69,33 @@ struct Job : Chunk {
     bool gathered;      /* the pixels of a row are read one by one: they are far from each other, or reversed */
     index bins_y, bins_x;
     index planes; /* channels that share a pass over the boxes */
-    double fill;  /* value of a bin that has no sample inside */
     int route;
     int maps_element;     /* see elements.h */
-    const void* map_data; /* IN: images, channels, rows, columns */
-    Cut* cuts;            /* of each box */
-    Block* blocks;        /* block_capacity() of them per box */
-    void* at;             /* tables of the blocks, places as wide as weights */
-    void* slot_weights;   /* tables of the blocks */
+    const void* map_data; /* images, channels, rows, columns */
+};
+
+/* The forward pass. */
+struct Job : MapsJob {
+    Output out;         /* OUT */
+    bool streams;       /* results go past the caches, see executor.h */
+    double fill;        /* value of a bin that has no sample inside */
+    Cut* cuts;          /* of each box */
+    Block* blocks;      /* block_capacity() of them per box */
+    void* at;           /* tables of the blocks, places as wide as weights */
+    void* slot_weights; /* tables of the blocks */
     Span* spans;
     Group* groups;
     index group_count;
 };
 
 template <class A>
-inline Bins<A> y_bins(const Job& job, index k) {
+inline Bins<A> y_bins(const MapsJob& job, index k) {
     const A* weights = static_cast<const A*>(job.weights);
     return y_bins(job.boxes[k], job.pixels, weights, job.ends + k * (job.bins_y + job.bins_x));
 }
 
 template <class A>
-inline Bins<A> x_bins(const Job& job, index k) {
+inline Bins<A> x_bins(const MapsJob& job, index k) {
     const A* weights = static_cast<const A*>(job.weights);
     return x_bins(job.boxes[k], job.pixels, weights, job.ends + k * (job.bins_y + job.bins_x), job.bins_y);
 }

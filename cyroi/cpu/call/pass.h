@@ -39,8 +39,8 @@ enum Status {
 
 /* The boxes of a call: private copies, checked. */
 struct Boxes {
-    const void* values = nullptr; /* IN: kBoxSides each, y1 x1 y2 x2 */
-    bool wide = false;            /* they are doubles, else floats */
+    const void* values = nullptr;           /* IN: kBoxSides each, y1 x1 y2 x2 */
+    bool wide = false;                      /* they are doubles, else floats */
     const std::ptrdiff_t* images = nullptr; /* IN: the image of each */
     const std::ptrdiff_t* rows = nullptr;   /* IN: the row of the output of each; NULL: their own numbers */
     index count = 0;

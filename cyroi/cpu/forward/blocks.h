@@ -76,7 +76,7 @@ inline index span_of(const Job& job, Columns c) {
 /* The column at or before `column` from where vectors of every row lie within cache lines; `column` where the strides
  * of the maps forbid that. A load that crosses the border of a line costs as much as two. */
 template <class A>
-inline index aligned_column(const Job& job, index column) {
+inline index aligned_column(const MapsJob& job, index column) {
     const index lanes = Lanes<A>::count, size = element_size(job.maps_element);
     if (job.gathered || job.maps.n % lanes || job.maps.c % lanes || job.maps.y % lanes) return column;
     const index phase = static_cast<index>(reinterpret_cast<size_t>(job.map_data) / static_cast<size_t>(size));

@@ -59,12 +59,13 @@ inline void run_part(const Part<S>& part) {
 }
 
 /* Elements of the stage to where they belong: as another type, past the caches, or both. */
-template <class A>
-inline void unstage(const A* stage, index n, const Output& out, Scratch<A>& scratch, char* to) {
+template <class S, class A>
+inline void unstage(const Part<S>& part, const A* stage, index n, char* to) {
+    const Output& out = part.out;
     const index size = n * element_size(out.element);
     if (out.plain) return stream(reinterpret_cast<const char*>(stage), size, to);
-    if (!Lanes<A>::streams || !out.streams) return with_element(out.element, Convert<A>{stage, n, to});
-    char* const converted = scratch.converted.like(to);
+    if (!Lanes<A>::streams || !part.job.streams) return with_element(out.element, Convert<A>{stage, n, to});
+    char* const converted = part.scratch->converted.like(to);
     with_element(out.element, Convert<A>{stage, n, converted});
     stream(converted, size, to);
 }
@@ -88,24 +89,24 @@ inline void stage_part(const Part<S>& part, A* stage) {
         const index x = size * (job.route == PLANES ? 1 : part.channels);
         const int element = sizeof(A) == 8 ? FLOAT64 : FLOAT32;
         const index channel = job.route == PLANES ? n * size : size;
-        staged.out = Output{reinterpret_cast<char*>(stage), 0, channel, row * size, x, element, true, true, false};
+        staged.out = Output{reinterpret_cast<char*>(stage), 0, channel, row * size, x, element, true, true};
         run_part(staged);
         if (part.out.y != row * stored) { /* rows apart */
             for (index i = 0; i < runs * (n / row); ++i) {
-                unstage(stage + i * row, row, part.out, *part.scratch, part.row(i / (n / row), p + i % (n / row)));
+                unstage(part, stage + i * row, row, part.row(i / (n / row), p + i % (n / row)));
             }
         } else if (part.out.c == n * stored) {
-            unstage(stage, n * runs, part.out, *part.scratch, part.row(0, p));
+            unstage(part, stage, n * runs, part.row(0, p));
         } else {
-            for (index c = 0; c < runs; ++c) unstage(stage + c * n, n, part.out, *part.scratch, part.row(c, p));
+            for (index c = 0; c < runs; ++c) unstage(part, stage + c * n, n, part.row(c, p));
         }
     }
 }
 
 /* Whether results are formed in a stage before they go where they belong. */
 template <class A>
-inline bool is_staged(const Output& out) {
-    return (Lanes<A>::streams && out.streams) || (out.contiguous && !out.plain);
+inline bool is_staged(const Job& job) {
+    return (Lanes<A>::streams && job.streams) || (job.out.contiguous && !job.out.plain);
 }
 
 /* Bytes of what a thread works in. */
@@ -113,7 +114,7 @@ template <class A>
 inline index scratch_size(const Job& job) {
     typedef Scratch<A> Memory;
     if (job.gathered) return static_cast<index>(sizeof(Memory));
-    return static_cast<index>(is_staged<A>(job.out) ? offsetof(Memory, gathered) : offsetof(Memory, stage));
+    return static_cast<index>(is_staged<A>(job) ? offsetof(Memory, gathered) : offsetof(Memory, stage));
 }
 
 /* Channels [c0, c1) and output rows [p0, p1) of box `k` of the chunk. */
@@ -123,7 +124,7 @@ inline void run_box(const Job& job, index k, index c0, index c1, index p0, index
     const S* map = static_cast<const S*>(job.map_data) + box.image * job.maps.n + c0 * job.maps.c;
     Part<S> part = {job, k, y_bins<A>(job, k), x_bins<A>(job, k), c1 - c0, p0, p1, map, job.out, &scratch};
     part.out.data += box.row * job.out.n + c0 * job.out.c + p0 * job.out.y;
-    if (!is_staged<A>(job.out)) return run_part(part);
+    if (!is_staged<A>(job)) return run_part(part);
     const bool like = job.route == PIXELS || job.bins_x * job.row_channels % Lanes<A>::count != 0;
     stage_part(part, part.out.plain && like ? scratch.stage.like(part.out.data) : scratch.stage.memory);
 }

@@ -37,7 +37,7 @@ inline void run_item(const Job& job, index item, char* memory) {
             run_box<S>(job, job.order[i], c, smaller(c1, c + job.planes), span.p0, span.p1, scratch);
         }
     }
-    if (job.out.streams) finish_streams();
+    if (job.streams) finish_streams();
 }
 
 }  // namespace cyroi
