@@ -129,10 +129,8 @@ CYROI_SIZES(CYROI_DECLARE)
 #undef CYROI_DECLARE
 
 /* Factors of the same kind, which no call can be made from. */
-static const double kFetchedShare =
-    0.2;                            /* of a plane that boxes must read, each for itself, for it to be fetched whole:
-                                             51 to 40 ms on W1 */
-static const index kCacheShare = 2; /* the part of a core's cache that planes get; all of it: W1's memory +150 % */
+static const double kFetchedShare = 0.2; /* of a plane that boxes read themselves, for it to be fetched: W1 -22 % */
+static const index kCacheShare = 2;      /* the part of a core's cache that planes get; all of it: W1's memory +150 % */
 static const index kExpectedBytes = 1024; /* of the next box's gradient that are asked for early: 1.3 to 2.9 times */
 static const double kSampleCost = 8;      /* of planning a sample, in cost units */
 static const double kTurnCost = 1000;     /* of turning the taps of a box and filling its tables */
