@@ -23,11 +23,9 @@ from libc.stdlib cimport free, malloc
 
 from ._host cimport team
 from ._kernels cimport (
-    BAD_STRIDES, INTERRUPTED, NO_MEMORY, OK, PLAN, PREPARE, RUN, BoxPlan, Need, Pass, Phase, Status, index, kThreadCost,
+    BAD_STRIDES, INTERRUPTED, NO_MEMORY, OK, PLAN, PREPARE, RUN, BoxPlan, Need, Pass, Phase, Status, index, kBoxesTogether, kThreadCost,
     patience, teams_pay,
 )
-
-cdef index BOXES_TOGETHER = 16  # that a thread takes at once; a few microseconds each
 
 cdef extern from "Python.h":
     # Not Cython's declaration, whose exception a function without exceptions would drop.
@@ -123,7 +121,7 @@ cdef Status run_phase(Pass& p, Phase phase, index count, index together, int thr
 cdef Status run_chunk(Pass& p, index count) noexcept nogil:
     cdef double cost = p.planning() * <double> count
     cdef int threads = thread_count(cost, p.threads)
-    cdef index items, together = max(<index> 1, min(BOXES_TOGETHER, count // (4 * threads)))
+    cdef index items, together = max(<index> 1, min(kBoxesTogether, count // (4 * threads)))
     cdef Status status = run_phase(p, PLAN, count, together, threads)
     if status == OK and p.place(count):
         status = run_phase(p, PREPARE, count, together, threads)

@@ -37,7 +37,7 @@ cdef extern from "call/sizes.h" namespace "cyroi" nogil:
         const char* bounds
         index value
     const Size* sizes(int&)
-    index kThreadCost
+    index kBoxesTogether, kThreadCost
 
 cdef extern from "call/array.h" namespace "cyroi" nogil:
     cdef cppclass Array:

@@ -39,7 +39,7 @@ class WindowCutter {
         w.start = larger(next_, x_.line[line_].pixel * pixel_);
         w.column = aligned_column<A>(g_, w.start);
         next_ = w.column > 0 ? w.column + lanes : aligned_column<A>(g_, lanes); /* a row may begin within a line */
-        if (g_.row_elements <= lanes) next_ = g_.row_elements; /* ... but a short one is one window */
+        if (g_.row_elements <= lanes) next_ = g_.row_elements;                  /* ... but a short one is one window */
         w.end = next_ = smaller(next_, g_.row_elements);
         w.elements = smaller(lanes, g_.row_elements);
         w.column = smaller(w.column, g_.row_elements - w.elements);

@@ -8,8 +8,6 @@
 
 namespace cyroi {
 
-static const double kSampleCost = 8; /* of planning one sample, in cost units */
-
 /* G: type of coordinates; A: what is computed with. */
 template <class G, class A>
 class Forward final : public Pass {

@@ -15,8 +15,6 @@
 
 namespace cyroi {
 
-static const double kTurnCost = 1000; /* of turning the taps of a box and filling its tables, in cost units */
-
 template <class G, class A, bool to_boxes>
 class Gradient final : public Pass {
   public:

@@ -2,7 +2,7 @@
  *
  * CYROI_SIZES lists them: what each trades, and where it is known the measurement that set it; then name, value, value
  * in a build with tiny sizes (CYROI_TINY=1 in setup.py), and what of a call it bounds. The driver hands the list to
- * Python (`cyroi.cpu._core.SIZES`), and tests/support/sizes.py makes calls from it that lie one below, at and one above
+ * Python (`cyroi.cpu._separable.SIZES`), and tests/support/sizes.py makes calls from it that lie one below, at and one above
  * each of them. So a new size is tested by being declared here. What it bounds is one of
  *
  *     columns, channels                   that a box spans, that a map has
@@ -113,6 +113,11 @@
     X(kMaxPieces,         64,       5,     none)                                                                      \
     /* that pays for one more thread: a region takes some 10 us */                                                    \
     X(kThreadCost,        100000,   20,    none)                                                                      \
+<<<<<<< HEAD
+=======
+    /* boxes that a thread plans before it looks for more: some 10 us */                                              \
+    X(kBoxesTogether,     16,       2,     none)                                                                      \
+>>>>>>> main
     /* Caches in bytes; 0: what the system says */                                                                    \
     /* of a core: how many planes share a pass */                                                                     \
     X(kOwnCache,          0,        2048,  none)                                                                      \
@@ -127,11 +132,18 @@ CYROI_SIZES(CYROI_DECLARE)
 #undef CYROI_DECLARE
 
 /* Factors of the same kind, which no call can be made from. */
+<<<<<<< HEAD
 static const double kFetchedShare =
     0.2;                            /* of a plane that boxes must read, each for itself, for it to be fetched whole:
                                              51 to 40 ms on W1 */
 static const index kCacheShare = 2; /* the part of a core's cache that planes get; all of it: W1's memory +150 % */
+=======
+static const double kFetchedShare = 0.2; /* of a plane that boxes read themselves, for it to be fetched: W1 -22 % */
+static const index kCacheShare = 2;      /* the part of a core's cache that planes get; all of it: W1's memory +150 % */
+>>>>>>> main
 static const index kExpectedBytes = 1024; /* of the next box's gradient that are asked for early: 1.3 to 2.9 times */
+static const double kSampleCost = 8;      /* of planning a sample, in cost units */
+static const double kTurnCost = 1000;     /* of turning the taps of a box and filling its tables */
 static const double kRunsPerThread = 4;   /* in the gradient to the boxes, where groups of channels do not suffice */
 
 /* The list as data. */
