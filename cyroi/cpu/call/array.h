@@ -1,4 +1,6 @@
-/* Arrays as they come in: planar axes, byte strides, elements of any storage type. */
+/* Arrays as they come in: axes n c y x, byte strides, elements of any storage type.
+ *
+ * Compiled once. */
 #ifndef CYROI_CPU_CALL_ARRAY_H
 #define CYROI_CPU_CALL_ARRAY_H
 

@@ -1,4 +1,6 @@
-/* A chunk of boxes, once it is planned: what every direction begins with. Compiled once, and seen by all targets. */
+/* A chunk of boxes, once it is planned: what every direction begins with.
+ *
+ * Compiled once, and seen by all targets. */
 #ifndef CYROI_CPU_CALL_CHUNK_H
 #define CYROI_CPU_CALL_CHUNK_H
 

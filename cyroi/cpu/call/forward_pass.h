@@ -1,4 +1,12 @@
-/* The forward pass of a separable operator (pass.h): blocks and tables beside the taps, items of schedule.h. */
+/* The forward pass of a separable operator (pass.h): blocks and tables beside the taps, items of schedule.h.
+ *
+ *     bound      boxes of a chunk, by their samples, taps and slots of tables
+ *     plan       taps of a box, and its cut into blocks (but on the route pixels, which has none)
+ *     place      where the tables of each box begin among all
+ *     prepare    the tables of a box
+ *     schedule   spans of boxes times channels
+ *
+ * Compiled once. */
 #ifndef CYROI_CPU_CALL_FORWARD_PASS_H
 #define CYROI_CPU_CALL_FORWARD_PASS_H
 

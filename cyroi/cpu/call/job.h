@@ -1,4 +1,7 @@
-/* What one call hands to the kernels: plain data, the same for every SIMD target. */
+/* What one call hands to the kernels: plain data, the same for every SIMD target. MapsJob is what both directions
+ * share, Job the forward pass; gradients add theirs in gradient_job.h.
+ *
+ * Compiled once, and seen by all targets. */
 #ifndef CYROI_CPU_CALL_JOB_H
 #define CYROI_CPU_CALL_JOB_H
 
@@ -26,7 +29,7 @@ struct Crops {
 };
 typedef Crops<char> Output;
 
-/* A run of bins of one output row, see blocks.h. */
+/* Bins of one output row that follow each other, see blocks.h. */
 struct Block {
     index first, elements; /* elements of the output row: bin * row_channels + channel */
     index column, columns; /* elements of the map row that its taps span */
@@ -41,7 +44,7 @@ struct Cut {
     index blocks;
     index elements; /* of its tables */
     index table;    /* the first of them among all */
-    bool buffered;  /* a combined row goes to memory before its bins are formed (buffer.h) */
+    bool buffered;  /* a combined row goes to memory before its bins are formed (buffered_rows.h) */
 };
 
 /* Boxes order[first] ... order[last - 1], all of one image, and some of their output rows. */
@@ -50,7 +53,7 @@ struct Span {
     index p0, p1;
 };
 
-/* The spans of one image and the channel blocks that repeat them, see schedule.h. */
+/* The work items of one image: its spans, repeated for every few channels, see schedule.h. */
 struct ImageItems {
     index first_span, spans;
     index channels, repeats; /* of an item; of the spans, for so many channels each */

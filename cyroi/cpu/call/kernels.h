@@ -1,4 +1,7 @@
-/* The kernels of a SIMD target as the driver sees them: tables of functions, in a capsule of the target's module. */
+/* The kernels of a SIMD target as the passes see them: tables of functions, which target.h fills and a capsule of the
+ * target's module hands over.
+ *
+ * Compiled once, and seen by all targets. */
 #ifndef CYROI_CPU_CALL_KERNELS_H
 #define CYROI_CPU_CALL_KERNELS_H
 

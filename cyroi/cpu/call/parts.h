@@ -1,4 +1,6 @@
-/* The memory of a call is one allocation, of which this hands out the parts. */
+/* The memory of a call is one allocation, of which this hands out the parts.
+ *
+ * Compiled once, and seen by all targets. */
 #ifndef CYROI_CPU_CALL_PARTS_H
 #define CYROI_CPU_CALL_PARTS_H
 

@@ -1,10 +1,10 @@
-/* A pass: one call in one direction, as the driver sees it. Compiled once.
+/* A pass: one call in one direction, as the driver sees it.
  *
- * The driver (_driver.pyx) knows how a call is cut (tiles of bins, chunks of boxes, work items), who does what (threads,
- * signals) and when memory is had. What is done is in these hooks, which forward_pass.h and gradient_pass.h fill in. An
- * operator that is not separable fills in the same ones.
+ * The driver (_driver.pyx) knows how a call is cut (tiles of bins, chunks of boxes, work items), who does what
+ * (threads, signals) and when memory is had. What is done is in these hooks, which forward_pass.h and gradient_pass.h
+ * fill in. An operator that is not separable fills in the same ones.
  *
- *     for each chunk of boxes: bound      what boxes need at most, before anything is allocated, and again to cut chunks
+ *     for each chunk of boxes: bound      what boxes need at most: before anything is allocated, and to cut chunks
  *     lay_out                             places for the arrays of the largest chunk
  *     for each tile, for each chunk:      set_tile
  *         plan        boxes in parallel   boxes to taps
@@ -18,7 +18,9 @@
  * a) Hooks are virtual functions of plain objects on the stack: the driver is then no template, so that its parallel
  *    loops exist once, and a call through a table costs nanoseconds a box or a work item.
  * b) Chunks are cut by what the largest tile needs, for all tiles alike: their boxes then fit the memory of any.
- * c) Between its hooks a pass allocates nothing and raises nothing. */
+ * c) In its hooks a pass allocates nothing and raises nothing.
+ *
+ * Compiled once. */
 #ifndef CYROI_CPU_CALL_PASS_H
 #define CYROI_CPU_CALL_PASS_H
 

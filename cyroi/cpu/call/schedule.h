@@ -1,18 +1,20 @@
 /* The schedule: cuts one planned chunk of boxes into work items of similar cost.
  *
- * A work item is a block of channels of one image times a span of that image's boxes; a box that is too large for one
- * item is cut along its output rows.
+ * A work item is some channels of one image times a span of that image's boxes; a box that is too large for one item is
+ * cut along its output rows.
  *
  * Decisions
- * a) Items of an image are numbered channels first: while the threads walk through the spans of a block of channels,
- *    its planes stay in their caches, so a map comes from memory once however many boxes it has.
+ * a) Items of an image are numbered channels first: while the threads walk through the spans of some channels, the
+ *    planes of these stay in their caches, so a map comes from memory once however many boxes it has.
  * b) Boxes are visited in the order of their images (stable, so in the user's order within an image). The order, like
  *    the cuts, cannot change a result: every output element is computed by exactly one item from its own taps.
- * c) An item is as large as leaves kItemsPerThread of them for every thread, within bounds: far less than a slice of
- *    the call between two looks for signals, far more than its dispatch. So if there are channels enough, an item has
+ * c) An item is as large as leaves kItemsPerThread of them for every thread, within bounds: far less than the
+ *    time between two looks for signals, far more than its dispatch. So if there are channels enough, an item has
  *    all boxes of an image, and a plane is read by one thread only, into one cache. Costs are rough: one unit is about
  *    a nanosecond.
- * d) All arrays belong to the caller, who allocates them before the first result is written. */
+ * d) All arrays belong to the caller, who allocates them before the first result is written.
+ *
+ * Compiled once. Work items look up what they are with items_of(), so per SIMD target too. */
 #ifndef CYROI_CPU_CALL_SCHEDULE_H
 #define CYROI_CPU_CALL_SCHEDULE_H
 
@@ -90,7 +92,7 @@ inline index cut_spans(const Job& job, const index* order, index first, index la
     return count;
 }
 
-/* Channels per item: as many as a span of this cost per channel leaves room for. */
+/* As many channels as a span of this cost per channel leaves room for. */
 inline index channels_per_item(const Job& job, double span_cost, double limit) {
     const index quantum = job.planes;
     const index room = static_cast<index>(limit / larger(span_cost, 1.0));
@@ -103,7 +105,7 @@ inline double item_cost(double total, int threads) {
     return larger(least, smaller(most, total / static_cast<double>(kItemsPerThread * threads)));
 }
 
-/* Cuts the chunk: fills order, spans and groups of the job. Gives the number of items; cost: of all. */
+/* Cuts the chunk: fills order, spans and items of images of the job. Gives the number of items; cost: of all. */
 inline index make_schedule(Job& job, index count, int threads, double& cost /* OUT */) {
     double total = 0;
     for (index k = 0; k < count; ++k) total += box_cost(job, job.boxes[k]);
@@ -135,7 +137,7 @@ inline index make_schedule(Job& job, index count, int threads, double& cost /* O
     return items;
 }
 
-/* Those that item `i` belongs to. */
+/* The items that item `i` is one of. */
 inline const ImageItems& items_of(const Job& job, index i) {
     index low = 0, high = job.image_count;
     while (high - low > 1) {

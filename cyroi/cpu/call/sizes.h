@@ -1,8 +1,8 @@
 /* Every size at which a kernel or the driver changes its way, in one place.
  *
  * CYROI_SIZES lists them: what each trades, and where it is known the measurement that set it; then name, value, value
- * in a build with tiny sizes (CYROI_TINY=1 in setup.py), and what of a call it bounds. The driver hands the list to
- * Python (`cyroi.cpu._separable.SIZES`), and tests/support/sizes.py makes calls from it that lie one below, at and one above
+ * in a build with tiny sizes (CYROI_TINY=1 in setup.py), and what of a call it bounds. The list goes to Python
+ * (`cyroi.cpu._separable.SIZES`), and tests/support/sizes.py makes calls from it that lie one below, at and one above
  * each of them. So a new size is tested by being declared here. What it bounds is one of
  *
  *     columns, channels                   that a box spans, that a map has
@@ -15,11 +15,13 @@
  *     none                                nothing that a call could be made from: costs, clocks, caches
  *
  * Decisions
- * a) No size can change a result beyond the order of its sums (kSlots, kPartialRows and kGroup set that). A build with tiny
- *    sizes therefore obeys all laws, and takes every turn on calls that are as small as those of the tests.
+ * a) No size can change a result beyond the order of its sums (kSlots, kPartialRows and kGroup set that). A build with
+ *    tiny sizes therefore obeys all laws, and takes every turn on calls that are as small as those of the tests.
  * b) What must hold between sizes is asserted: here, or where they meet lanes.
  * c) Figures are of one thread of a Zen 4 core with AVX-512. What depends on the number of registers stands with the
- *    target (lanes/): kRegisters, kTogether, kVectorsAtOnce. */
+ *    target (lanes/): kRegisters, kTogether, kVectorsAtOnce.
+ *
+ * Compiled once, and seen by all targets. */
 #ifndef CYROI_CPU_CALL_SIZES_H
 #define CYROI_CPU_CALL_SIZES_H
 
@@ -113,11 +115,8 @@
     X(kMaxPieces,         64,       5,     none)                                                                      \
     /* that pays for one more thread: a region takes some 10 us */                                                    \
     X(kThreadCost,        100000,   20,    none)                                                                      \
-<<<<<<< HEAD
-=======
     /* boxes that a thread plans before it looks for more: some 10 us */                                              \
     X(kBoxesTogether,     16,       2,     none)                                                                      \
->>>>>>> main
     /* Caches in bytes; 0: what the system says */                                                                    \
     /* of a core: how many planes share a pass */                                                                     \
     X(kOwnCache,          0,        2048,  none)                                                                      \
@@ -132,15 +131,8 @@ CYROI_SIZES(CYROI_DECLARE)
 #undef CYROI_DECLARE
 
 /* Factors of the same kind, which no call can be made from. */
-<<<<<<< HEAD
-static const double kFetchedShare =
-    0.2;                            /* of a plane that boxes must read, each for itself, for it to be fetched whole:
-                                             51 to 40 ms on W1 */
-static const index kCacheShare = 2; /* the part of a core's cache that planes get; all of it: W1's memory +150 % */
-=======
 static const double kFetchedShare = 0.2; /* of a plane that boxes read themselves, for it to be fetched: W1 -22 % */
 static const index kCacheShare = 2;      /* the part of a core's cache that planes get; all of it: W1's memory +150 % */
->>>>>>> main
 static const index kExpectedBytes = 1024; /* of the next box's gradient that are asked for early: 1.3 to 2.9 times */
 static const double kSampleCost = 8;      /* of planning a sample, in cost units */
 static const double kTurnCost = 1000;     /* of turning the taps of a box and filling its tables */

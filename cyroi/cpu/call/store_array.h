@@ -1,5 +1,7 @@
-/* Whole arrays of float or double into arrays of any type, strides and byte order, at any address: each value is rounded
- * once, and nobody's floating-point state is asked. */
+/* Whole arrays of float or double into arrays of any type, strides and byte order, at any address: gradients on their
+ * way to where they belong. Each value is rounded once, and nobody's floating-point state is asked.
+ *
+ * Compiled once. */
 #ifndef CYROI_CPU_CALL_STORE_ARRAY_H
 #define CYROI_CPU_CALL_STORE_ARRAY_H
 

@@ -1,5 +1,4 @@
-/* What the threads of a call know of each other and of their machine: whether to stop, and whether they pay. Compiled
- * once.
+/* What the threads of a call know of each other and of their machine: whether to stop, and whether they pay.
  *
  * Decisions
  * a) The calling thread looks for signals between two of its own items, every kLookSeconds. It alone may take the GIL
@@ -9,7 +8,9 @@
  *    arrives when that lets it. So each phase of work items is judged: the seconds that passed, against the seconds of
  *    processor time that the items took, which are what one thread would have needed. Where the team lost, calls of
  *    this process do without one for kPatience times as long as was lost. So what teams lose is a small share of the
- *    time, and a machine that is free again is noticed. Which threads work cannot change a result. */
+ *    time, and a machine that is free again is noticed. Which threads work cannot change a result.
+ *
+ * Compiled once. */
 #ifndef CYROI_CPU_CALL_WATCH_H
 #define CYROI_CPU_CALL_WATCH_H
 

@@ -1,24 +1,27 @@
-/* Blocks: an output row cut into runs of bins that one vector holds and whose columns four vectors hold.
+/* Blocks: the bins of an output row, cut so that one vector holds the bins of a block and four vectors hold its
+ * columns.
  *
- * The cut depends on the box alone, so it is made once per box and used for every channel and output row. For the lanes
- * of a block the column taps become tables: in slot s, lane l finds the place of its tap number s (relative to the
- * block's first column) and its weight; a place of -1 says that the lane's bin has no tap number s.
+ * The cut depends on the box alone, so it is made once per box and used for every channel and output row. The column
+ * taps of a block become tables. Lane l of slot s is tap number s of the bin of lane l: its place, counted from the
+ * block's first column, and its weight. A place of -1 says that this bin has no tap number s.
  *
  * Decisions
  * a) Greedy from the first bin on. A bin that has more than kSlots taps, or that spans more than four vectors, is a
  *    block of its own without tables: if its taps are consecutive columns and more than kSlots, "dense" where a row
  *    buffer holds them and "long" where not, else "scattered". Dense neighbours share a block as long as the buffer
- *    holds them all. Bins without any tap join every block with tables; of such bins alone it is "empty" and reads
- *    nothing.
+ *    holds them all. Bins without any tap join every block with tables; a block of such bins alone is "empty" and
+ *    reads nothing.
  * b) Where a target loads whole vectors much faster than parts, the columns of a block are widened to whole vectors
  *    within the row, if the row is long enough. No bin looks at the columns that this adds.
  * c) Blocks begin where loads do not cross the borders of cache lines, unless one vector would become two by that.
- * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each plane,
- *    so they should leave room in the cache.
+ * d) A slot has as many lanes as the block's bins need, all or half (Lanes::Few): tables are read again for each
+ *    plane, so they should leave room in the cache.
  * e) On the fused route an element is a bin and a channel. A block may end between the channels of a bin, on targets
  *    with permutations, so that it fills a vector.
- * f) A box is buffered (buffered_rows.h) where a bin is dense, where an output row takes many blocks, so that no column
- *    is combined twice, where pixels are gathered, and on targets without permutations. */
+ * f) A box is buffered (buffered_rows.h) where a bin is dense, where an output row takes many blocks, so that no
+ *    column is combined twice, where pixels are gathered, and on targets without permutations.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_BLOCKS_H
 #define CYROI_CPU_FORWARD_BLOCKS_H
 
@@ -29,7 +32,7 @@ namespace cyroi {
 
 static const int kEmpty = 0, kScattered = -1, kDense = -2, kLong = -3;
 
-/* A row of combined columns in memory (buffer.h): what fits it, and what vectors may reach beyond. */
+/* A row of combined columns in memory (buffered_rows.h): what fits it, and what vectors may reach beyond. */
 template <class A>
 struct RowBuffer {
     static const index room = kRowBytes / static_cast<index>(sizeof(A));

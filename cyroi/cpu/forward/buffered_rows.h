@@ -1,14 +1,17 @@
 /* The routes planes and fused, by way of a row in memory that stays in L1.
  *
- * For each output row, all columns of a run of blocks ("segment") are combined once, in vectors, into a buffer,
- * whatever the bins make of them. Then the bins are formed out of the buffer: blocks of bins by permutations of vectors
- * loaded from it, dense bins as products of vectors with their weights. So no column is combined twice, and a bin may
- * be of any width.
+ * For each output row, all columns of a segment (blocks that follow each other) are combined once, in vectors, into a
+ * buffer, whatever the bins make of them. Then the bins are formed out of the buffer: blocks with tables by
+ * permutations of vectors loaded from it, dense bins as products of vectors with their weights. So no column is
+ * combined twice, and a bin may be of any width.
  *
  * Decisions
- * a) kTogether rows are combined before their bins are formed. They share every table that is loaded, and what was just
- *    written to the buffer has left the store queue when it is read back in other pieces than it was written.
- * b) A dense bin wider than the buffer takes it in pieces of whole vectors; its partial sums, a lane each, go on. */
+ * a) kTogether rows are combined before their bins are formed. They share every table that is loaded, and what was
+ *    just written to the buffer has left the store queue when it is read back in other pieces than it was written.
+ * b) A dense bin wider than the buffer takes it in pieces of whole vectors; its partial sums, a lane each, go on.
+ * c) Blocks of a kind are one series, picked in one loop: their registers stay as they are from one block to the next.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_BUFFERED_ROWS_H
 #define CYROI_CPU_FORWARD_BUFFERED_ROWS_H
 
@@ -17,7 +20,7 @@
 
 namespace cyroi {
 
-/* Blocks [block, end) out of G combined rows, which begin with column `column`. */
+/* Blocks [block, end), alike in vectors and lanes, out of G combined rows, which begin with column `column`. */
 template <class A>
 struct BlockSeries {
     const Block* block;
@@ -26,8 +29,8 @@ struct BlockSeries {
     const RowBuffer<A>* rows;
 };
 
-/* Bins by permutations. The blocks of a run fill as many vectors each, so that nothing is looked up from one to the
- * next but their places and tables. */
+/* Bins by permutations. The blocks of a series fill as many vectors each, so that nothing is looked up from one to
+ * the next but their places and tables. */
 template <bool permutes>
 struct BufferedOf {
     template <class B, int R, int G, class S, class A>

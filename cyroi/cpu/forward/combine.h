@@ -1,7 +1,10 @@
 /* Sums over tap rows, which all routes of the executor share.
  *
- * Decision: rows are summed in ascending order within blocks of kPartialRows taps, and the blocks' sums in ascending order.
- * The rounding error of n taps grows with kPartialRows + n / kPartialRows instead of n, and every route gets the same bits. */
+ * Decision: rows are summed in ascending order in partial sums of kPartialRows taps, and these are added in order. So
+ * the rounding error of n taps grows with kPartialRows + n / kPartialRows instead of n, and every route gets the same
+ * bits.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_COMBINE_H
 #define CYROI_CPU_FORWARD_COMBINE_H
 

@@ -1,6 +1,9 @@
-/* Rows of the map, weighted and added up into memory that stays in L1, and that memory. Compiled per SIMD target.
+/* Rows of the map, weighted and added up into memory that stays in L1, and that memory.
  *
- * Decision: up to kVectorsAtOnce vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
+ * Decision: up to kVectorsAtOnce vectors of a row are combined at once, so each tap's weight is put into all lanes
+ * once for all of them.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_COMBINED_ROWS_H
 #define CYROI_CPU_FORWARD_COMBINED_ROWS_H
 
@@ -19,7 +22,7 @@ struct Stage {
     T* like(const char* to) { return memory + reinterpret_cast<size_t>(to) % 64 / sizeof(T); }
 };
 
-/* The memory that a thread works in. A call allocates it up to the last of what it uses: rows, stages, gathered rows. */
+/* The memory that a thread works in. A call allocates it up to the last part that it uses. */
 template <class A>
 struct Scratch {
     RowBuffer<A> rows[kTogether];

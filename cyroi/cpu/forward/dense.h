@@ -1,9 +1,12 @@
 /* Dense bins out of combined rows: bins with too many column taps for tables, which are consecutive columns.
  *
- * A bin is a product of its columns, which lie in the buffer (buffer.h), with its weights: vectors of both, a partial
- * sum per lane, then the sum of all lanes by halves, for eight bins at once where the target can.
+ * A bin is the product of its columns, which lie in the row buffer (buffered_rows.h), with its weights: vectors of
+ * both, a partial sum per lane, then the sum of all lanes by halves, for eight bins at once where the target can.
+ * Where the columns are not consecutive elements (fused pixels), element by element.
  *
- * Decision: all combined rows take a bin before the next bin, so that its weights are loaded once for all of them. */
+ * Decision: all combined rows take a bin before the next bin, so that its weights are loaded once for all of them.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_DENSE_H
 #define CYROI_CPU_FORWARD_DENSE_H
 

@@ -2,33 +2,37 @@
  *
  *     out[c, p, q] = sum over columns x of Ax[q, x] * (sum over rows y of Ay[p, y] * map[c, y, x]) .
  *
- * It knows nothing of conventions: taps come from cyroi/plan.h. Three routes, one order of summation.
+ * It knows nothing of conventions: taps come from cyroi/plan.h. Three routes have one order of summation. route.h
+ * chooses among them, by the innermost stride of the maps:
  *
- *   planes    innermost stride is x (NCHW): channel by channel. The output row of a box is cut into blocks of bins
- *   whose
- *             columns fit four vectors (blocks.h). The tap rows are combined with contiguous loads, in registers
- *             (rows.h) or into a buffer (buffer.h), and the bins are picked out of the combined row by permutations.
- *   fused     innermost stride is c and channels are few (an NHWC image): the same, with the row seen as one run of
- *             elements, and a lane for each bin and channel.
- *   pixels    innermost stride is c and channels are many: vectors of channels, bin by bin (pixels.h).
+ *   planes   it is that of x (NCHW). Channel by channel. The output row of a box is cut into blocks of bins whose
+ *            columns fit four vectors (blocks.h). The tap rows are combined with contiguous loads, in registers
+ *            (register_rows.h) or into a buffer (buffered_rows.h), and the bins are picked out of the combined row by
+ *            permutations.
+ *   fused    it is that of c, and channels are few (an NHWC image). The same, where a row of the map is all its pixels
+ *            with their channels, one element after the other, and a lane belongs to a bin and a channel. Pixels that
+ *            lie far apart or run backwards are copied together first (gather.h).
+ *   pixels   it is that of c, and channels are many. Bin by bin, in vectors of channels (pixels.h).
  *
  * Decisions
- * a) Rows first, then columns, in all routes. Rows: ascending, in blocks of kPartialRows whose sums are added in order.
- *    Columns: up to kSlots taps of a bin ascending; beyond, tap t goes to partial sum t modulo the number of
+ * a) Rows first, then columns, on all routes. Rows: ascending, in partial sums of kPartialRows rows, which are added
+ *    in order. Columns: up to kSlots taps of a bin ascending; beyond, tap t goes to partial sum t modulo the number of
  *    lanes, and the partial sums are added by halves. An output element therefore has the same bits whatever the
- *    layout, the route, the other boxes, the channel count, the threads or the slicing.
- * b) Blocks and partial sums bound the rounding error. A plain sum of n taps costs n * eps; the average of a constant
- *    map over a thousand rows drifts by 1e-5 in float32.
- * c) A sum of up to kSlots taps starts with its first product (not with 0): a single tap of weight 1 copies its pixel,
+ *    layout, the route, the other boxes, the channel count, the threads or the work items.
+ * b) Partial sums bound the rounding error. A plain sum of n taps costs n * eps: the average of a constant map over a
+ *    thousand rows drifts by 1e-5 in float32.
+ * c) A sum of up to kSlots taps starts with its first product, not with 0: a single tap of weight 1 copies its pixel,
  *    -0.0 included. Partial sums start with +0, so that lanes without a tap add nothing.
- * d) Loads never leave the row of the map that they read. Elements between two taps are loaded, and on the fused route
- *    what lies between two pixels (image[..., :3] of RGBA), but no bin uses them: NaN there reaches nothing.
- * e) S is the type of the maps' elements; computed with is Arithmetic<S>::Type. A result of another type is formed in a
- *    stage that stays in L1 and converted from there, a few kB at a time; where its elements lie apart, the type is
+ * d) Loads never leave the row of the map that they read. They do read elements between two taps, and on the fused
+ *    route what lies between two pixels (image[..., :3] of RGBA), but no bin uses those: NaN there reaches nothing.
+ * e) S is the type of the maps' elements; Arithmetic<S>::Type is computed with. A result of another type is formed in
+ *    a stage that stays in L1, a few kB at a time, and converted from there. Where its elements lie apart, the type is
  *    looked up when lanes are stored, which costs a branch that never changes in a call, and not eight times the code.
- * f) A result that the caches cannot hold is formed in a stage that stays in L1, a few kB at a time, and goes to memory
- *    from there in whole lines, past the caches. An ordinary store would first read each line, and push the maps out.
- * g) Pointers and numbers only; no allocation, no Python. */
+ * f) A result that the caches cannot hold takes the same stage, and goes to memory from there in whole lines, past the
+ *    caches. An ordinary store would first read each line, and push the maps out.
+ * g) Pointers and numbers only; no allocation, no Python.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_EXECUTOR_H
 #define CYROI_CPU_FORWARD_EXECUTOR_H
 

@@ -1,13 +1,15 @@
 /* The route fused where pixels of the maps are far from each other or reversed (image[..., :3] of many channels,
- * image[:, :, ::-1]): rows of the maps as if they were not. Compiled per SIMD target.
+ * image[:, :, ::-1]): rows of the maps as if they were not.
  *
  * Decisions
  * a) A row is copied pixel by pixel into a buffer, where channels of neighbouring columns follow each other, and is
  *    combined from there as any other row. So what lies between pixels costs nothing but its cache lines.
  * b) The rows copied last are kept: output rows that follow each other read the same ones, and each copied pixel may
  *    cost a cache line.
- * c) Only the columns of the segment (buffered_rows.h) are copied, so one small box of a large image stays cheap, and no
- *    memory is needed but that of the thread. */
+ * c) Only the columns of the segment (buffered_rows.h) are copied, so one small box of a large image stays cheap, and
+ *    no memory is needed but that of the thread.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_GATHER_H
 #define CYROI_CPU_FORWARD_GATHER_H
 

@@ -1,4 +1,6 @@
-/* Work items of the forward pass. */
+/* Work items of the forward pass: which boxes, channels and output rows an item has, and fetching planes before them.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_ITEMS_H
 #define CYROI_CPU_FORWARD_ITEMS_H
 

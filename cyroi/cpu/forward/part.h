@@ -1,4 +1,6 @@
-/* What the forward kernels see of one work item: one box, some of its channels and output rows. */
+/* What the forward kernels see of one work item: one box, some of its channels and output rows.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_PART_H
 #define CYROI_CPU_FORWARD_PART_H
 
@@ -7,7 +9,7 @@
 
 namespace cyroi {
 
-/* The memory that a thread works in (executor.h). */
+/* The memory that a thread works in (combined_rows.h). */
 template <class A>
 struct Scratch;
 

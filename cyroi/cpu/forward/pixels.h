@@ -1,8 +1,9 @@
-/* The route pixels: one bin after the other, vectors of channels.
+/* The route pixels: one bin after the other, in vectors of channels.
  *
- * Decision: the taps of a bin are looked at once, then its channels are run through, four vectors at a time. Bins of
+ * Decision: the taps of a bin are looked at once, then all its channels are formed, four vectors at a time. Bins of
  * one or two rows and columns, which is every bin of crop_and_resize, have loops of their own without a branch inside.
- * */
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_PIXELS_H
 #define CYROI_CPU_FORWARD_PIXELS_H
 

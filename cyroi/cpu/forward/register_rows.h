@@ -1,16 +1,18 @@
-/* The routes planes and fused, where the columns of a block of bins fit registers (blocks.h).
+/* The routes planes and fused where the columns of a block of bins fit registers (blocks.h), and two kinds of blocks
+ * that have no tables.
  *
- *   register_rows    for each output row, a few channels at a time: the tap rows are combined in registers, the bins
- *   picked
- *                    out of them by permutations
- *   scattered_block  one bin whose few taps lie far apart, element by element
- *   empty_block      bins without a sample inside
+ *   register_rows     for each output row, a few channels at a time: the tap rows are combined in registers, and the
+ *                     bins are picked out of them by permutations
+ *   scattered_block   one bin whose few taps lie far apart, element by element
+ *   empty_block       bins without a sample inside
  *
  * Decisions
- * a) The loop over output rows is outside, channels are inside: the taps of a row are looked at once for all channels,
- *    and the number of them, which differs from row to row, is guessed wrong by the CPU once per row.
- * b) As many channels as the registers hold are combined at once. They share each table that is loaded and each weight,
- *    and their sums do not wait for one another. */
+ * a) The loop over output rows is outside, that over channels inside: the taps of a row are looked at once for all
+ *    channels, and their number, which differs from row to row, is guessed wrong by the CPU once per row.
+ * b) As many channels as the registers hold are combined at once. They share each table that is loaded and each
+ *    weight, and their sums do not wait for one another.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_REGISTER_ROWS_H
 #define CYROI_CPU_FORWARD_REGISTER_ROWS_H
 

@@ -1,4 +1,6 @@
-/* Lanes into elements of the output, whatever their type and strides. */
+/* Lanes into elements of the output, whatever their type and strides; and from a stage to where results belong.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_FORWARD_STORE_H
 #define CYROI_CPU_FORWARD_STORE_H
 

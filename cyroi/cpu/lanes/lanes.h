@@ -11,14 +11,17 @@
  *     only                only(a, where): a where `where` is not 0, else +0, also where a is not finite
  *     sum                 of all lanes, by halves
  *     sum_each            the same for the first n of eight vectors
- *     Bins, Few           sums of as many bins as Bins::count and Few::count say, a lane each. Their Places<R> say
- *     where each
- *                         lane finds an element in a row of R vectors, and multiply and add those elements
+ *     Bins, Few           vectors with a lane for each of Bins::count or Few::count bins. Their Places<R> say where
+ *                         each lane finds an element in a row of R vectors, and multiply and add those elements
  *
- * permutes: the target has Bins; others pick elements from memory that stays in L1, and do not use them.
- * whole: loading a part of a vector costs much more than loading all of it.
- * kRegisters: how many vectors a kernel can hold; kVectorsAtOnce: how many columns of a row, in vectors, are best combined at
- * once; kTogether: how many combined rows are best waited for before their bins are formed.
+ *     permutes            the target has Bins; others pick elements from memory that stays in L1, and do not use them
+ *     whole               loading a part of a vector costs much more than loading all of it
+ *
+ * Numbers of a target:
+ *
+ *     kRegisters          how many vectors a kernel can hold
+ *     kVectorsAtOnce      vectors of a row that are combined at once (combined_rows.h)
+ *     kTogether           combined rows whose bins are formed together (buffered_rows.h)
  *
  * Decisions
  * a) The target is chosen by the compiler's own macros, because each target is a module compiled with its own flags
@@ -26,7 +29,9 @@
  * b) fma_one is the scalar fma of the target. Within one target all routes of the executor give the same bits, with or
  *    without vectors; between targets with and without fused multiply-add the last bit may differ.
  * c) A negative place marks a lane that a step leaves alone. AVX-512 turns it into a mask register, AVX2 into the mask
- *    of a blend, which looks at the sign only. A weight of 0 would not do: it turns infinity into NaN. */
+ *    of a blend, which looks at the sign only. A weight of 0 would not do: it turns infinity into NaN.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_LANES_H
 #define CYROI_CPU_LANES_H
 

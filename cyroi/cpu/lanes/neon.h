@@ -3,12 +3,13 @@
  * Decisions
  * a) A look-up finds bytes among two or four registers and gives 0 where a number is too high. So the elements of two
  *    vectors cost one look-up, and those of two others a second one whose result is added bit by bit.
- * b) All bytes of a negative place are too high for every look-up. Its lane adds -0 * 0 = -0, which leaves any sum as it is:
- *    0, -0, infinity and NaN. That costs nothing per channel, for the weight of -0 is put in once for all of them.
+ * b) All bytes of a negative place are too high for every look-up. Its lane adds -0 * 0 = -0, which leaves any sum as it
+ *    is: 0, -0, infinity and NaN. That costs nothing per channel, for the weight of -0 is put in once for all of them.
  * c) Conversions to whole numbers and narrower ones saturate, and NaN becomes 0: nothing is clamped beforehand. */
 namespace cyroi {
 
-/* The rows of a kernel take half of the registers: two make a vector, and a quarter of this number of vectors is in use. */
+/* The rows of a kernel take half of the registers: two make a vector, and a quarter of this number of vectors is in
+ * use. */
 static const int kRegisters = 32, kTogether = 2, kVectorsAtOnce = 8;
 
 /* N registers. */

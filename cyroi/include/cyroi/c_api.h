@@ -10,7 +10,9 @@
  * a) Nothing is linked: the functions come out of the capsules in `cyroi.__pyx_capi__`, as they do for Cython.
  * b) The name of a capsule is the function's signature. It is compared, so that a module that was compiled for another
  *    signature is refused when it is imported and not when it crashes.
- * c) No static data: who includes this file in several places shares one `cyroi_functions`, or has several. */
+ * c) No static data: who includes this file in several places shares one `cyroi_functions`, or has several.
+ *
+ * Compiled by users, in C or C++; the package itself reads the codes only. */
 #ifndef CYROI_C_API_H
 #define CYROI_C_API_H
 

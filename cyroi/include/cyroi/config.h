@@ -2,7 +2,9 @@
  *
  * The headers in this folder, c_api.h apart, are the mathematics of the library and nothing else. They are included by
  * the CPU kernels and by CUDA code (nvcc, NVRTC), so they include nothing of the standard library, allocate nothing,
- * hold no static data and know nothing of Python, NumPy or OpenMP. */
+ * hold no static data and know nothing of Python, NumPy or OpenMP.
+ *
+ * Compiled by the host once and per SIMD target, and as device code. */
 #ifndef CYROI_CONFIG_H
 #define CYROI_CONFIG_H
 
@@ -12,8 +14,8 @@
 #define CYROI_HD
 #endif
 
-/* For the inner loop of planning: its writer stays in registers only where all that touches it is inlined, and compilers
- * that are left to choose make planning 1.4 to 3 times as slow. Device compilers inline by themselves. */
+/* For the inner loop of planning: its writer stays in registers only where all that touches it is inlined, and
+ * compilers that are left to choose make planning 1.4 to 3 times as slow. Device compilers inline by themselves. */
 #if defined(__CUDACC__)
 #define CYROI_HD_INLINE CYROI_HD inline
 #elif defined(__GNUC__) || defined(__clang__)

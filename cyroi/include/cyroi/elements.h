@@ -66,7 +66,7 @@ CYROI_HD inline To same_bits(From from) {
 #endif
 }
 
-/* --- from storage -------------------------------------------------------------------------------------------------- */
+/* From storage. */
 
 CYROI_HD inline double value_of(double s) {
     return s;
@@ -100,7 +100,7 @@ CYROI_HD inline float value_of(Float16 s) {
     return same_bits<float>(((rest << 13) + exponent) | quiet | sign);
 }
 
-/* --- to storage ---------------------------------------------------------------------------------------------------- */
+/* To storage. */
 
 /* The float next to d that is d itself or has an odd last bit. */
 CYROI_HD inline float rounded_to_odd(double d) {

@@ -8,7 +8,9 @@
  *    integer. NaN, infinity and overflow therefore all fall to "outside", and no cast is ever undefined.
  * b) t - lo is exact in the type of t. It is widened to double at once, so that 1 - frac is exact too: weights carry no
  *    rounding of their own until they are stored.
- * c) lo is clamped to the last pixel after the cast, because G(size) itself is rounded for maps beyond 2**24 pixels. */
+ * c) lo is clamped to the last pixel after the cast, because G(size) itself is rounded for maps beyond 2**24 pixels.
+ *
+ * Compiled where boxes are planned: by the host once, and as device code. */
 #ifndef CYROI_SAMPLE_H
 #define CYROI_SAMPLE_H
 

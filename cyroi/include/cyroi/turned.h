@@ -9,9 +9,9 @@
  * b) A line lists its bins in ascending order, whatever the order of the pixels (reversed boxes): that is the order in
  *    which its shares are added up, so a result does not depend on how a kernel cuts the work.
  * c) N numbers belong to a share: its weight alone, or its weight and the derivatives of that to both sides of the box.
- * d) The taps of a bin ascend already, so a batch is a row of runs, which are merged two by two: in one step where one
- *    run lies before the other, as bins apart do, and in n log n at worst. Runs are lists through the lines that are
- *    about to be written, so there is neither memory to allocate nor a share to move twice.
+ * d) The taps of a bin ascend already, so the bins of a batch are sorted lists, which are merged two by two: in one
+ *    step where one list lies before the other, as those of bins apart do, and in n log n at worst. The lists are chained
+ *    through the lines that are about to be written, so there is neither memory to allocate nor a share to move twice.
  *
  * Compiled per SIMD target, and as device code. */
 #ifndef CYROI_TURNED_H

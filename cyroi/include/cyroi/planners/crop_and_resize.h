@@ -6,7 +6,9 @@
  * with lo and hi normalised to [0, 1] over the pixel centres. lo > hi flips the crop.
  *
  * Decision: the order of operations is TensorFlow's, in the geometry type G and without contraction, so that a sample
- * falls inside or outside exactly where it does there. */
+ * falls inside or outside exactly where it does there.
+ *
+ * Compiled where boxes are planned: by the host once, and as device code. */
 #ifndef CYROI_CROP_AND_RESIZE_H
 #define CYROI_CROP_AND_RESIZE_H
 

@@ -14,7 +14,9 @@
  *    rounded operations is monotone. A reversed bin is walked from its last sample, so that coordinates ascend.
  * c) An adaptive grid may hold 2**31 samples of which only a few are near the map. The first and last one inside the
  *    band are found by bisection, so the work is bounded by the map and not by the box.
- * d) An adaptive grid of more than 2**31 samples per bin, which no int holds, has no sample inside. */
+ * d) An adaptive grid of more than 2**31 samples per bin, which no int holds, has no sample inside.
+ *
+ * Compiled where boxes are planned: by the host once, and as device code. */
 #ifndef CYROI_ROI_ALIGN_H
 #define CYROI_ROI_ALIGN_H
 
