@@ -4,7 +4,7 @@ Environment switches
     CYROI_OPENMP=require   fail instead of building a serial extension
     CYROI_OPENMP=0         build without OpenMP
     CYROI_DEBUG=1          bounds checks in Cython, no optimisation, debug symbols
-    CYROI_TINY=1           tiny sizes of chunks, tiles, tables, rooms and caches (cpu/sizes.h), for tests
+    CYROI_TINY=1           tiny sizes of chunks, tiles, tables, rooms and caches (cpu/call/sizes.h), for tests
     CYROI_TARGETS=avx2     builds these SIMD targets only, with commas between several
 """
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The laws of values on a build whose tiles, chunks, tables, rooms and caches are tiny (cpu/sizes.h), on every SIMD
+# The laws of values on a build whose tiles, chunks, tables, rooms and caches are tiny (cpu/call/sizes.h), on every SIMD
 # target that this CPU has: small calls then take every turn that large ones take in the ordinary build.
 set -euo pipefail
 cd "$(dirname "$0")/.."

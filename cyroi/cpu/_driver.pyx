@@ -13,9 +13,11 @@ c) Threads meet at the end of a phase and nowhere else. The calling thread looks
 d) The number of threads is decided by `cyroi`'s thread policy; here it is only lowered, where the work is too small to
    pay for a team (kThreadCost), where teams lost to other processes lately (call/watch.h), or where the system refuses
    one (`_host.team`).
-e) One thread takes an ordinary loop: a region costs half a microsecond even where it does not fork, and takes memory for
-   a team of one, where OpenMP ends the process if it cannot be had.
+e) One thread takes an ordinary loop: a region costs half a microsecond even where it does not fork, and takes memory
+   for a team of one, where OpenMP ends the process if it cannot be had.
 f) No function that contains a prange has default arguments (Cython issue 4755 miscompiles them).
+
+Compiled once. The kernels that it ends in are those of the SIMD target that _targets.py chose.
 """
 from cython.parallel cimport prange, threadid
 from cpython.exc cimport PyErr_Occurred
@@ -23,8 +25,8 @@ from libc.stdlib cimport free, malloc
 
 from ._host cimport team
 from ._kernels cimport (
-    BAD_STRIDES, INTERRUPTED, NO_MEMORY, OK, PLAN, PREPARE, RUN, BoxPlan, Need, Pass, Phase, Status, index, kBoxesTogether, kThreadCost,
-    patience, teams_pay,
+    BAD_STRIDES, INTERRUPTED, NO_MEMORY, OK, PLAN, PREPARE, RUN, BoxPlan, Need, Pass, Phase, Status, index,
+    kBoxesTogether, kThreadCost, patience, teams_pay,
 )
 
 cdef extern from "Python.h":

@@ -1,9 +1,9 @@
 # distutils: language = c++
 """What is known of this build and of this CPU: OpenMP, compiler, and which SIMD targets may be imported.
 
-Threading itself is prange in _core.pyx and _gradients.pyx; Cython guards it, so without OpenMP the same source builds
-serial. This is the only module that calls OpenMP's own functions, and the only place that counts the threads of a call
-and of a team.
+Threading itself is prange in _driver.pyx (and, for the classic kernels, in _classic.pyx); Cython guards it, so without
+OpenMP the same source builds serial. This is the only module that calls OpenMP's own functions, and the only place that
+counts the threads of a call and of a team.
 
 The CPU tests cover exactly the features that setup.py compiles a target with, and that the operating system saves the
 registers (GCC and clang look at XGETBV themselves).
@@ -227,7 +227,8 @@ def was_forked():
 
 
 def set_threads(int most, int usual):
-    """What `cyroi.arguments.threads` found: the most threads of a call, and the number where a call names none (0: OpenMP's)."""
+    """What `cyroi.arguments.threads` found: the most threads of a call, and the number where a call names none (0:
+    OpenMP's)."""
     global most_threads, usual_threads
     most_threads, usual_threads = 1 if forked else most, usual
 

@@ -7,6 +7,8 @@ a) One entry, `apply`, serves every face: the Python face (`execute`), the quick
 b) The Python face takes typed memoryviews. The quick face does not: four of them cost more than a whole small call
    (0.57 us against 0.26 for four buffers).
 c) Kernels are functions of the SIMD target that `_targets` chose, called through its table.
+
+Compiled once.
 """
 from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -197,7 +199,7 @@ def store(list sources, list targets, list elements, list swapped):
 
     sources   float32 or float64, of at most four axes
     targets   of the same shapes, any strides, at any address; OUT
-    elements  their storage types (`_core.ELEMENTS`)
+    elements  their storage types (`ELEMENTS`)
     swapped   whether they are in the byte order that is not the machine's
     """
     cdef index i, count = len(targets), got = 0

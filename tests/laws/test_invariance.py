@@ -1,7 +1,7 @@
 """Law: the bits of one box's result depend on that box and its image alone.
 
 Not on the other boxes, their order, the batch, the channel count, the layout, the memory the arrays lie in, the number
-of threads or the way the work was sliced.
+of threads or the way the work was cut.
 """
 
 from __future__ import annotations

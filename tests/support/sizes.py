@@ -1,6 +1,6 @@
 """Calls that lie one below, at and one above each size at which the kernels or the driver change their way.
 
-The sizes are those of cpu/sizes.h, as the built library lists them, so a size that is declared there is tested here.
+The sizes are those of cpu/call/sizes.h, as the built library lists them: what is declared there is tested here.
 What a size bounds says from which calls it can be met: `CALLS` has a maker for every bound but "none".
 """
 

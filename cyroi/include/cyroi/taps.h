@@ -5,8 +5,8 @@
  * box. With dAy1 = dAy / d y1 the derivative of out to y1 is  dAy1 @ map @ Ax.T : separable as well.
  *
  * Decisions
- * a) One writer takes the numbers of a bin pixel by pixel and does not know where they come from. A planner that samples
- *    sums them first (sampled_axis.h), one that integrates or filters adds its own.
+ * a) One writer takes the numbers of a bin pixel by pixel and does not know where they come from. A planner that
+ *    samples sums them first (sampled_axis.h), one that integrates or filters adds its own.
  * b) Numbers arrive in double, with a factor that is the planner's too, and are rounded once, when the tap is stored.
  * c) A pixel whose numbers are all zero is no tap: it is not read, so a NaN or an infinity there does not reach the
  *    bin. A number that is not zero stays so when it is stored (`stored_as`), so the same pixels are read whatever is
