@@ -99,7 +99,7 @@ def _to_maps(
     computed = np.dtype(np.float64 if maps.dtype == np.float64 else np.float32)
     in_place = planar.dtype == computed and is_readable(planar) and not is_scattered(planar)
     written = planar if in_place else np.empty(layout_shape(planar.shape, layout), computed).transpose(AXES[layout])
-    _execute(sampling, grad, written, boxes, None, num_threads)
+    _differentiate(sampling, grad, written, boxes, None, num_threads)
     if not in_place:
         along = sorted(range(4), key=lambda axis: -abs(planar.strides[axis]))  # written in the order of memory
         _store([written.transpose(along)], [planar.transpose(along)])
@@ -112,7 +112,7 @@ def _to_boxes(
     values = maps.values
     sums = np.zeros((len(boxes.images), BOX_VALUES))  # to y1 x1 y2 x2 of each box
     if grad.size and values is not None and values.size and sampling.convention != _separable.CROP_NEAREST:
-        _execute(sampling, grad, readable(as_batch(values, layout), layout), boxes, sums, num_threads)
+        _differentiate(sampling, grad, readable(as_batch(values, layout), layout), boxes, sums, num_threads)
     sums = sums[:, boxes.order]
     if boxes.arrays and boxes.arrays[0].shape[1] > BOX_VALUES:
         sums = np.hstack([np.zeros((len(sums), 1)), sums])  # an image index is no quantity to differentiate by
@@ -120,7 +120,7 @@ def _to_boxes(
     _store([sums[first:last] for first, last in itertools.pairwise(ends)], results)
 
 
-def _execute(
+def _differentiate(
     sampling: Sampling, grad: Array, maps: Array, boxes: Boxes, to_boxes: Array | None, num_threads: int
 ) -> None:
     """Into `to_boxes`, which reads planar maps; without it, into the maps."""

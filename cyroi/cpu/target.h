@@ -17,7 +17,7 @@ namespace cyroi {
 template <class S>
 inline Kernels kernels_for() {
     typedef typename Arithmetic<S>::Type A;
-    return Kernels{Lanes<A>::count, cut_box<A>, fill_box<A>, scratch_size<A>, run_item<S>};
+    return Kernels{Lanes<A>::count, cut_box<A>, tabulate_box<A>, scratch_size<A>, run_item<S>};
 }
 
 template <class A>

@@ -2,6 +2,7 @@
 #ifndef CYROI_CPU_CALL_FORWARD_PASS_H
 #define CYROI_CPU_CALL_FORWARD_PASS_H
 
+#include "call/compact.h"
 #include "call/kernels.h"
 #include "call/pass.h"
 #include "call/route.h"
@@ -32,7 +33,7 @@ class Forward final : public Pass {
         Parts parts(base);
         job.scratch_size = kernels->scratch(job);
         job.lay_out(parts, need, largest.tile, sizeof(A));
-        parts.take(job.groups, n);
+        parts.take(job.of_images, n);
         parts.take(job.spans, span_capacity(n, largest.tile.bins_y));
         parts.take(job.cuts, cut);
         parts.take(job.blocks, cut * block_capacity(bins_x));
@@ -66,7 +67,7 @@ class Forward final : public Pass {
         return true;
     }
 
-    void prepare(index k) override { kernels->fill(job, k, job.at, job.slot_weights); }
+    void prepare(index k) override { kernels->tabulate(job, k, job.at, job.slot_weights); }
 
     index schedule(index count, double& cost) override { return make_schedule(job, count, threads, cost); }
 
@@ -104,7 +105,8 @@ inline Status forward(const Target& target, const Cache& cache, const Operator& 
     const auto with = maps.element == FLOAT64 ? forward_with<double, double>
                       : boxes.wide            ? forward_with<double, float>
                                               : forward_with<float, float>;
-    return with(target, cache, op, maps, out, boxes, fill, threads, interruptible, drive);
+    const Compact read(maps, boxes.count * out.shape[2] * out.shape[3]);
+    return with(target, cache, op, read.array(), out, boxes, fill, threads, interruptible, drive);
 }
 
 }  // namespace cyroi

@@ -51,9 +51,9 @@ struct Span {
 };
 
 /* The spans of one image and the channel blocks that repeat them, see schedule.h. */
-struct Group {
+struct ImageItems {
     index first_span, spans;
-    index block, blocks; /* channels per item, number of blocks */
+    index channels, repeats; /* of an item; of the spans, for so many channels each */
     index first_item;
     bool fetch; /* the boxes read so much of a plane that it is worth fetching whole, before the first of them */
 };
@@ -84,8 +84,8 @@ struct Job : MapsJob {
     void* at;           /* tables of the blocks, places as wide as weights */
     void* slot_weights; /* tables of the blocks */
     Span* spans;
-    Group* groups;
-    index group_count;
+    ImageItems* of_images;
+    index image_count;
 };
 
 template <class A>

@@ -9,11 +9,11 @@ namespace cyroi {
 
 /* For maps of one storage type. */
 struct Kernels {
-    int lanes;                                     /* of the type that is computed with */
-    Cut (*cut)(const Job&, index, Block*);         /* cut_box */
-    void (*fill)(const Job&, index, void*, void*); /* fill_box */
-    index (*scratch)(const Job&);                  /* scratch_size */
-    void (*run)(const Job&, index, char*);         /* run_item */
+    int lanes;                                         /* of the type that is computed with */
+    Cut (*cut)(const Job&, index, Block*);             /* cut_box */
+    void (*tabulate)(const Job&, index, void*, void*); /* tabulate_box */
+    index (*scratch)(const Job&);                      /* scratch_size */
+    void (*run)(const Job&, index, char*);             /* run_item */
 };
 
 struct GradientKernels {

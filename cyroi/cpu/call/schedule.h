@@ -24,7 +24,7 @@
 namespace cyroi {
 
 /* Elements of the maps in a cache line. */
-inline double line_elements(const Job& job) {
+inline double cache_line_elements(const Job& job) {
     return 64.0 / static_cast<double>(element_size(job.maps_element));
 }
 
@@ -44,11 +44,11 @@ inline index span_capacity(index boxes, index bins_y) {
 }
 
 /* Cache lines of a plane that a box reads, about. */
-inline double lines_read(const Job& job, const BoxPlan& box) {
+inline double cache_lines_read(const Job& job, const BoxPlan& box) {
     if (box.y_count == 0) return 0;
     const index first = job.pixels[box.taps], last = job.pixels[box.taps + box.y_count - 1];
     const index rows = smaller(box.y_count, (last < first ? first - last : last - first) + 1);
-    return static_cast<double>(rows) * (static_cast<double>(box.x_span) / line_elements(job) + 1);
+    return static_cast<double>(rows) * (static_cast<double>(box.x_span) / cache_line_elements(job) + 1);
 }
 
 struct ByImage {
@@ -91,7 +91,7 @@ inline index cut_spans(const Job& job, const index* order, index first, index la
 }
 
 /* Channels per item: as many as a span of this cost per channel leaves room for. */
-inline index channel_block(const Job& job, double span_cost, double limit) {
+inline index channels_per_item(const Job& job, double span_cost, double limit) {
     const index quantum = job.planes;
     const index room = static_cast<index>(limit / larger(span_cost, 1.0));
     return smaller(job.channels, quantum * larger<index>(room, 1));
@@ -111,7 +111,7 @@ inline index make_schedule(Job& job, index count, int threads, double& cost /* O
     const double limit =
         larger(item_cost(cost, threads) / static_cast<double>(job.planes), total / static_cast<double>(kMaxCuts));
     sort_by_image(job.boxes, count, job.order);
-    job.group_count = 0;
+    job.image_count = 0;
     index spans = 0, items = 0;
     for (index first = 0, last; first < count; first = last) {
         double of_image = 0, read = 0;
@@ -119,34 +119,34 @@ inline index make_schedule(Job& job, index count, int threads, double& cost /* O
         for (last = first; last < count && job.boxes[job.order[last]].image == image; ++last) {
             const BoxPlan& box = job.boxes[job.order[last]];
             of_image += box_cost(job, box);
-            read += lines_read(job, box);
+            read += cache_lines_read(job, box);
         }
-        Group& g = job.groups[job.group_count++];
+        ImageItems& g = job.of_images[job.image_count++];
         g.first_span = spans;
         g.spans = cut_spans(job, job.order, first, last, limit, job.spans + spans);
-        g.block = channel_block(job, of_image / static_cast<double>(g.spans), limit);
-        g.blocks = (job.channels + g.block - 1) / g.block;
+        g.channels = channels_per_item(job, of_image / static_cast<double>(g.spans), limit);
+        g.repeats = (job.channels + g.channels - 1) / g.channels;
         g.first_item = items;
-        const double lines = static_cast<double>(job.rows * job.row_elements) / line_elements(job);
+        const double lines = static_cast<double>(job.rows * job.row_elements) / cache_line_elements(job);
         g.fetch = read >= kFetchedShare * lines * static_cast<double>(g.spans);
         spans += g.spans;
-        items += g.spans * g.blocks;
+        items += g.spans * g.repeats;
     }
     return items;
 }
 
-/* The group that item `i` belongs to. */
-inline const Group& group_of(const Job& job, index i) {
-    index low = 0, high = job.group_count;
+/* Those that item `i` belongs to. */
+inline const ImageItems& items_of(const Job& job, index i) {
+    index low = 0, high = job.image_count;
     while (high - low > 1) {
         const index middle = low + (high - low) / 2;
-        if (job.groups[middle].first_item <= i) {
+        if (job.of_images[middle].first_item <= i) {
             low = middle;
         } else {
             high = middle;
         }
     }
-    return job.groups[low];
+    return job.of_images[low];
 }
 
 }  // namespace cyroi

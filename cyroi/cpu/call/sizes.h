@@ -15,11 +15,11 @@
  *     none                                nothing that a call could be made from: costs, clocks, caches
  *
  * Decisions
- * a) No size can change a result beyond the order of its sums (kSlots, kBlock and kGroup set that). A build with tiny
+ * a) No size can change a result beyond the order of its sums (kSlots, kPartialRows and kGroup set that). A build with tiny
  *    sizes therefore obeys all laws, and takes every turn on calls that are as small as those of the tests.
  * b) What must hold between sizes is asserted: here, or where they meet lanes.
  * c) Figures are of one thread of a Zen 4 core with AVX-512. What depends on the number of registers stands with the
- *    target (lanes/): kRegisters, kTogether, kRun. */
+ *    target (lanes/): kRegisters, kTogether, kVectorsAtOnce. */
 #ifndef CYROI_CPU_CALL_SIZES_H
 #define CYROI_CPU_CALL_SIZES_H
 
@@ -43,7 +43,7 @@
     /* of a combined row; rows of all kTogether fit L1 beside tables and stage */                                     \
     X(kRowBytes,          6144,     320,   bytes_of_columns)                                                          \
     /* tap rows summed before their sum joins the total: a bound of rounding, part of the order of sums */            \
-    X(kBlock,             16,       16,    row_taps)                                                                  \
+    X(kPartialRows,       16,       16,    row_taps)                                                                  \
     /* Results on their way (forward/executor.h, call/route.h) */                                                     \
     /* of a stage: whole groups of kTogether rows, in L1. W7 with 2048: +15 % */                                      \
     X(kStage,             4096,     48,    elements_of_rows)                                                          \
@@ -131,10 +131,11 @@ CYROI_SIZES(CYROI_DECLARE)
 /* Factors of the same kind, which no call can be made from. */
 static const double kFetchedShare = 0.2; /* of a plane that boxes read themselves, for it to be fetched: W1 -22 % */
 static const index kCacheShare = 2;      /* the part of a core's cache that planes get; all of it: W1's memory +150 % */
-static const index kExpectedBytes = 1024; /* of the next box's gradient that are asked for early: 1.3 to 2.9 times */
-static const double kSampleCost = 8;      /* of planning a sample, in cost units */
-static const double kTurnCost = 1000;     /* of turning the taps of a box and filling its tables */
-static const double kRunsPerThread = 4;   /* in the gradient to the boxes, where groups of channels do not suffice */
+static const index kExpectedBytes = 1024;    /* of the next box's gradient that are asked for early: 1.3 to 2.9 times */
+static const index kMostCompacted = 1 << 23; /* pixels that are copied before a call (compact.h): 0.1 s */
+static const double kSampleCost = 8;         /* of planning a sample, in cost units */
+static const double kTurnCost = 1000;        /* of turning the taps of a box and filling its tables */
+static const double kRunsPerThread = 4;      /* in the gradient to the boxes, where groups of channels do not suffice */
 
 /* The list as data. */
 struct Size {

@@ -173,8 +173,8 @@ inline Block next_block(const Job& job, const Bins<A>& x, index first, index tab
 }
 
 template <class A>
-inline void fill_tables(const Job& job, const Bins<A>& x, const Block& block, typename Lanes<A>::Integer* at,
-                        A* weight) {
+inline void tabulate_block(const Job& job, const Bins<A>& x, const Block& block, typename Lanes<A>::Integer* at,
+                           A* weight) {
     typedef typename Lanes<A>::Integer Integer;
     for (index i = 0; i < block.slots * block.lanes; ++i) {
         at[i] = -1;
@@ -212,7 +212,7 @@ inline Cut cut_box(const Job& job, index k, Block* blocks /* OUT */) {
 
 /* Fills the tables of box k, whose place among all tables is known by now. */
 template <class A>
-inline void fill_box(const Job& job, index k, void* at /* OUT */, void* slot_weights /* OUT */) {
+inline void tabulate_box(const Job& job, index k, void* at /* OUT */, void* slot_weights /* OUT */) {
     typedef typename Lanes<A>::Integer Place;
     const Bins<A> x = x_bins<A>(job, k);
     const Cut& cut = job.cuts[k];
@@ -220,7 +220,7 @@ inline void fill_box(const Job& job, index k, void* at /* OUT */, void* slot_wei
         const Block& block = blocks_of(job, k)[b];
         const index offset = cut.table + block.table;
         if (block.vectors > 0) {
-            fill_tables(job, x, block, static_cast<Place*>(at) + offset, static_cast<A*>(slot_weights) + offset);
+            tabulate_block(job, x, block, static_cast<Place*>(at) + offset, static_cast<A*>(slot_weights) + offset);
         }
     }
 }

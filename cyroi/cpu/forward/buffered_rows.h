@@ -19,7 +19,7 @@ namespace cyroi {
 
 /* Blocks [block, end) out of G combined rows, which begin with column `column`. */
 template <class A>
-struct BlockRun {
+struct BlockSeries {
     const Block* block;
     const Block* end;
     index column;
@@ -31,14 +31,14 @@ struct BlockRun {
 template <bool permutes>
 struct BufferedOf {
     template <class B, int R, int G, class S, class A>
-    static CYROI_KERNEL void pick(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
+    static CYROI_KERNEL void pick(const Part<S>& part, const BlockSeries<A>& series, char* const (&out)[G]) {
         typedef Lanes<A> L;
         const Tables<A> tables = tables_of<A>(part.job, part.k);
-        const RowBuffer<A>* const rows = run.rows;
+        const RowBuffer<A>* const rows = series.rows;
         const A fill = part.fill();
         const bool plain = part.out.plain;
-        for (const Block* block = run.block; block != run.end; ++block) {
-            const index at = block->column - run.column;
+        for (const Block* block = series.block; block != series.end; ++block) {
+            const index at = block->column - series.column;
             typename L::Vector row[G][R];
             typename B::Vector sum[G];
             CYROI_UNROLL for (int g = 0; g < G; ++g) {
@@ -55,19 +55,19 @@ struct BufferedOf {
         }
     }
     template <class B, int G, class S, class A>
-    static void with(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
-        switch (run.block->vectors) {
-            case 1: return pick<B, 1, G>(part, run, out);
-            case 2: return pick<B, 2, G>(part, run, out);
-            case 3: return pick<B, 3, G>(part, run, out);
-            default: return pick<B, 4, G>(part, run, out);
+    static void with(const Part<S>& part, const BlockSeries<A>& series, char* const (&out)[G]) {
+        switch (series.block->vectors) {
+            case 1: return pick<B, 1, G>(part, series, out);
+            case 2: return pick<B, 2, G>(part, series, out);
+            case 3: return pick<B, 3, G>(part, series, out);
+            default: return pick<B, 4, G>(part, series, out);
         }
     }
     template <int G, class S, class A>
-    static void bins(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
+    static void bins(const Part<S>& part, const BlockSeries<A>& series, char* const (&out)[G]) {
         typedef Lanes<A> L;
-        if (run.block->lanes == L::Few::count) return with<typename L::Few, G>(part, run, out);
-        with<typename L::Bins, G>(part, run, out);
+        if (series.block->lanes == L::Few::count) return with<typename L::Few, G>(part, series, out);
+        with<typename L::Bins, G>(part, series, out);
     }
 };
 
@@ -75,19 +75,19 @@ struct BufferedOf {
 template <>
 struct BufferedOf<false> {
     template <int G, class S, class A>
-    static void bins(const Part<S>& part, const BlockRun<A>& run, char* const (&out)[G]) {
+    static void bins(const Part<S>& part, const BlockSeries<A>& series, char* const (&out)[G]) {
         const Job& job = part.job;
-        const Block& last = *(run.end - 1);
-        const index q0 = run.block->first / job.row_channels, q1 = (last.first + last.elements) / job.row_channels;
+        const Block& last = *(series.end - 1);
+        const index q0 = series.block->first / job.row_channels, q1 = (last.first + last.elements) / job.row_channels;
         for (index q = q0; q < q1; ++q) {
             const TapList<A> x = part.x[q];
             for (index channel = 0; channel < job.row_channels; ++channel) {
                 A value[G];
                 CYROI_UNROLL for (int g = 0; g < G; ++g) value[g] = part.fill();
                 for (index s = 0; s < x.count; ++s) {
-                    const index at = x.pixel[s] * job.pixel + channel - run.column;
+                    const index at = x.pixel[s] * job.pixel + channel - series.column;
                     CYROI_UNROLL for (int g = 0; g < G; ++g) {
-                        const A element = run.rows[g].row[at];
+                        const A element = series.rows[g].row[at];
                         value[g] = s == 0 ? x.weight[s] * element : fma_one(x.weight[s], element, value[g]);
                     }
                 }
@@ -105,7 +105,7 @@ struct BufferedOf<false> {
 };
 
 /* The blocks from b on, below `last`, that are picked as b is. */
-inline index run_end(const Block* blocks, index b, index last) {
+inline index series_end(const Block* blocks, index b, index last) {
     index end = b + 1;
     while (end < last && blocks[end].vectors == blocks[b].vectors && blocks[end].lanes == blocks[b].lanes) ++end;
     return end;
@@ -118,10 +118,10 @@ inline void segment_bins(const Part<S>& part, const Segment& segment, const RowB
     const Block* const blocks = blocks_of(part.job, part.k);
     for (index b = segment.first, end; b < segment.last; b = end) {
         const Block& block = blocks[b];
-        end = block.vectors > 0 ? run_end(blocks, b, segment.last) : b + 1;
+        end = block.vectors > 0 ? series_end(blocks, b, segment.last) : b + 1;
         if (block.vectors > 0) {
-            const BlockRun<A> run = {blocks + b, blocks + end, segment.column, buffers};
-            BufferedOf<Lanes<A>::permutes>::template bins<G>(part, run, out);
+            const BlockSeries<A> series = {blocks + b, blocks + end, segment.column, buffers};
+            BufferedOf<Lanes<A>::permutes>::template bins<G>(part, series, out);
             continue;
         }
         const A* rows[G];
@@ -129,7 +129,7 @@ inline void segment_bins(const Part<S>& part, const Segment& segment, const RowB
         if (block.vectors == kDense && part.job.pixel == 1) {
             dense_bins<G>(part, block, rows, out);
         } else if (block.vectors == kDense) {
-            for (int g = 0; g < G; ++g) spread_bin(part, block, rows[g], out[g]);
+            for (int g = 0; g < G; ++g) strided_bin(part, block, rows[g], out[g]);
         } else {
             for (int g = 0; g < G; ++g) fill_elements(part, block.first, block.first + block.elements, out[g]);
         }
@@ -180,7 +180,7 @@ inline void long_bin(const Part<S>& part, const Block& block) {
     typedef typename Arithmetic<S>::Type A;
     typedef Lanes<A> L;
     const Job& job = part.job;
-    const index q = block.first / job.row_channels, pieces = RowBuffer<A>::room;
+    const index q = block.first / job.row_channels, most = RowBuffer<A>::room;
     const TapList<A> x = part.x[q];
     A* const row = part.scratch->rows[0].row;
     for (index p = part.p0; p < part.p1; ++p) {
@@ -190,8 +190,8 @@ inline void long_bin(const Part<S>& part, const Block& block) {
             A value = part.fill();
             if (y.count > 0 && job.maps.x == 1) {
                 typename L::Vector partial = L::set(0);
-                for (index j = 0; j < x.count; j += pieces) {
-                    const index n = smaller(pieces, x.count - j);
+                for (index j = 0; j < x.count; j += most) {
+                    const index n = smaller(most, x.count - j);
                     combine_row(map + j, job.maps.y, y, n, row);
                     add_products(row, x.weight + j, n, partial);
                 }

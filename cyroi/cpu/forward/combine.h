@@ -1,7 +1,7 @@
 /* Sums over tap rows, which all routes of the executor share.
  *
- * Decision: rows are summed in ascending order within blocks of kBlock taps, and the blocks' sums in ascending order.
- * The rounding error of n taps grows with kBlock + n / kBlock instead of n, and every route gets the same bits. */
+ * Decision: rows are summed in ascending order within blocks of kPartialRows taps, and the blocks' sums in ascending order.
+ * The rounding error of n taps grows with kPartialRows + n / kPartialRows instead of n, and every route gets the same bits. */
 #ifndef CYROI_CPU_FORWARD_COMBINE_H
 #define CYROI_CPU_FORWARD_COMBINE_H
 
@@ -21,7 +21,8 @@ struct Source {
 
 /* sum[g][r] = the taps' sum of weight * row of channel g, for R vectors of a row. */
 template <int R, int G, class S, class A>
-CYROI_INLINE void combine_block(const Source<S>& from, const TapList<A>& taps, typename Lanes<A>::Vector (&sum)[G][R]) {
+CYROI_INLINE void combine_partial(const Source<S>& from, const TapList<A>& taps,
+                                  typename Lanes<A>::Vector (&sum)[G][R]) {
     typedef Lanes<A> L;
     const S* row = from.map + taps.pixel[0] * from.row;
     typename L::Vector w = L::set(taps.weight[0]);
@@ -44,12 +45,12 @@ CYROI_INLINE void combine_block(const Source<S>& from, const TapList<A>& taps, t
 /* The same for any number of taps, at least one. */
 template <int R, int G, class S, class A>
 CYROI_INLINE void combine(const Source<S>& from, const TapList<A>& taps, typename Lanes<A>::Vector (&sum)[G][R]) {
-    combine_block<R, G>(from, taps.part(0, smaller(taps.count, kBlock)), sum);
-    for (index b = kBlock; b < taps.count; b += kBlock) {
-        typename Lanes<A>::Vector block[G][R];
-        combine_block<R, G>(from, taps.part(b, smaller(taps.count, b + kBlock)), block);
+    combine_partial<R, G>(from, taps.part(0, smaller(taps.count, kPartialRows)), sum);
+    for (index b = kPartialRows; b < taps.count; b += kPartialRows) {
+        typename Lanes<A>::Vector partial[G][R];
+        combine_partial<R, G>(from, taps.part(b, smaller(taps.count, b + kPartialRows)), partial);
         CYROI_UNROLL for (int g = 0; g < G; ++g) {
-            CYROI_UNROLL for (int r = 0; r < R; ++r) sum[g][r] = Lanes<A>::add(sum[g][r], block[g][r]);
+            CYROI_UNROLL for (int r = 0; r < R; ++r) sum[g][r] = Lanes<A>::add(sum[g][r], partial[g][r]);
         }
     }
 }
@@ -58,9 +59,9 @@ CYROI_INLINE void combine(const Source<S>& from, const TapList<A>& taps, typenam
 template <class S, class A>
 inline A combine_one(const S* base, index stride, const TapList<A>& taps) {
     A total = 0;
-    for (index b = 0; b < taps.count; b += kBlock) {
+    for (index b = 0; b < taps.count; b += kPartialRows) {
         A sum = taps.weight[b] * value_of(base[taps.pixel[b] * stride]);
-        for (index t = b + 1; t < smaller(taps.count, b + kBlock); ++t) {
+        for (index t = b + 1; t < smaller(taps.count, b + kPartialRows); ++t) {
             sum = fma_one<A>(taps.weight[t], value_of(base[taps.pixel[t] * stride]), sum);
         }
         total = b == 0 ? sum : total + sum;

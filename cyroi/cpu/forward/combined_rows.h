@@ -1,6 +1,6 @@
 /* Rows of the map, weighted and added up into memory that stays in L1, and that memory. Compiled per SIMD target.
  *
- * Decision: up to kRun vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
+ * Decision: up to kVectorsAtOnce vectors of a row are combined at once: each tap's weight is then spread once for all of them. */
 #ifndef CYROI_CPU_FORWARD_COMBINED_ROWS_H
 #define CYROI_CPU_FORWARD_COMBINED_ROWS_H
 
@@ -41,22 +41,22 @@ CYROI_KERNEL void combine_vectors(const S* map, index stride, const TapList<A>& 
     CYROI_UNROLL for (int r = 0; r < R; ++r) Lanes<A>::store(to + r * Lanes<A>::count, sum[0][r]);
 }
 
-/* At most kRun vectors. */
+/* At most kVectorsAtOnce vectors. */
 template <int R, class S, class A>
 inline void combine_some(const S* map, index stride, const TapList<A>& y, index vectors, index tail, A* to) {
     if (R == 1 || vectors == R) return combine_vectors<R>(map, stride, y, tail, to);
     combine_some<(R > 1 ? R - 1 : 1)>(map, stride, y, vectors, tail, to);
 }
 
-/* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in runs of about as many
+/* to[j] = the taps' sum of column j, for n > 0 consecutive elements of the map's rows: in stretches of about as many
  * vectors. */
 template <class S, class A>
 inline void combine_row(const S* map, index stride, const TapList<A>& y, index n, A* to /* OUT */) {
     const index lanes = Lanes<A>::count;
     index vectors = vectors_of<A>(n);
-    for (index runs = (vectors + kRun - 1) / kRun; runs > 0; --runs) {
-        const index some = (vectors + runs - 1) / runs, columns = smaller(n, some * lanes);
-        combine_some<kRun>(map, stride, y, some, columns - (some - 1) * lanes, to);
+    for (index stretches = (vectors + kVectorsAtOnce - 1) / kVectorsAtOnce; stretches > 0; --stretches) {
+        const index some = (vectors + stretches - 1) / stretches, columns = smaller(n, some * lanes);
+        combine_some<kVectorsAtOnce>(map, stride, y, some, columns - (some - 1) * lanes, to);
         map += columns, to += columns, n -= columns, vectors -= some;
     }
 }
@@ -70,10 +70,10 @@ inline void combine_gathered(const Part<S>& part, const TapList<A>& y, const Seg
     const index channels = job.row_channels, columns = segment.columns / channels;
     const index pitch = static_cast<index>(sizeof(RowBuffer<A>) / sizeof(A));
     const S* map = part.map + segment.column / channels * job.maps.x;
-    int slots[GatheredRows<A>::count];
+    int where[GatheredRows<A>::count];
     if (y.count <= GatheredRows<A>::count) {
-        gather_rows(map, job.maps, channels, columns, y, rows, slots);
-        return combine_row(rows.row[0].row, pitch, TapList<A>{slots, y.weight, y.count}, segment.columns, to);
+        gather_rows(map, job.maps, channels, columns, y, rows, where);
+        return combine_row(rows.row[0].row, pitch, TapList<A>{where, y.weight, y.count}, segment.columns, to);
     }
     for (index x = 0; x < columns; ++x) {
         combine_vectors<1>(map + x * job.maps.x, job.maps.y, y, channels, to + x * channels);

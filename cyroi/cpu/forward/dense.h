@@ -22,7 +22,7 @@ CYROI_INLINE void add_products(const A* row, const A* weight, index n, typename 
 
 /* A dense bin whose columns are `pixel` elements apart. */
 template <class A>
-inline A spread_element(const A* row, index pixel, const TapList<A>& x) {
+inline A strided_element(const A* row, index pixel, const TapList<A>& x) {
     A partial[Lanes<A>::count] = {};
     for (index j = 0; j < x.count; ++j) {
         A& sum = partial[j % Lanes<A>::count];
@@ -33,11 +33,11 @@ inline A spread_element(const A* row, index pixel, const TapList<A>& x) {
 
 /* One bin of a dense block and its channels, where the columns are not consecutive elements. */
 template <class S, class A>
-inline void spread_bin(const Part<S>& part, const Block& block, const A* row, char* out) {
+inline void strided_bin(const Part<S>& part, const Block& block, const A* row, char* out) {
     const Job& job = part.job;
     const index q = block.first / job.row_channels;
     for (index channel = 0; channel < job.row_channels; ++channel) {
-        store_value(part.out, spread_element(row + channel, job.pixel, part.x[q]),
+        store_value(part.out, strided_element(row + channel, job.pixel, part.x[q]),
                     out + q * part.out.x + channel * part.out.c);
     }
 }

@@ -13,7 +13,7 @@
  *   pixels    innermost stride is c and channels are many: vectors of channels, bin by bin (pixels.h).
  *
  * Decisions
- * a) Rows first, then columns, in all routes. Rows: ascending, in blocks of kBlock whose sums are added in order.
+ * a) Rows first, then columns, in all routes. Rows: ascending, in blocks of kPartialRows whose sums are added in order.
  *    Columns: up to kSlots taps of a bin ascending; beyond, tap t goes to partial sum t modulo the number of
  *    lanes, and the partial sums are added by halves. An output element therefore has the same bits whatever the
  *    layout, the route, the other boxes, the channel count, the threads or the slicing.
@@ -75,9 +75,9 @@ template <class S, class A>
 inline void stage_part(const Part<S>& part, A* stage) {
     const Job& job = part.job;
     const index row = job.bins_x * (job.route == PLANES ? 1 : part.channels), size = static_cast<index>(sizeof(A));
-    const index runs = job.route == PLANES ? part.channels : 1; /* the rest of a row is one run of elements */
+    const index planes = job.route == PLANES ? part.channels : 1; /* the rest of a row is one stretch of elements */
     const index stored = element_size(part.out.element);
-    index most = kStage / (row * runs);
+    index most = kStage / (row * planes);
     if (most > kTogether) most -= most % kTogether;
     const bool apart = job.route == PIXELS && (part.channels != job.channels || part.out.x != part.channels * stored);
     if (most == 0 || apart) return run_part(part);
@@ -92,13 +92,13 @@ inline void stage_part(const Part<S>& part, A* stage) {
         staged.out = Output{reinterpret_cast<char*>(stage), 0, channel, row * size, x, element, true, true};
         run_part(staged);
         if (part.out.y != row * stored) { /* rows apart */
-            for (index i = 0; i < runs * (n / row); ++i) {
+            for (index i = 0; i < planes * (n / row); ++i) {
                 unstage(part, stage + i * row, row, part.row(i / (n / row), p + i % (n / row)));
             }
         } else if (part.out.c == n * stored) {
-            unstage(part, stage, n * runs, part.row(0, p));
+            unstage(part, stage, n * planes, part.row(0, p));
         } else {
-            for (index c = 0; c < runs; ++c) unstage(part, stage + c * n, n, part.row(c, p));
+            for (index c = 0; c < planes; ++c) unstage(part, stage + c * n, n, part.row(c, p));
         }
     }
 }

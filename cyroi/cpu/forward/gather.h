@@ -53,20 +53,20 @@ CYROI_KERNEL void copy_row(const S* map, index step, index channels, index count
     for (; x < count; ++x) copy_pixels<1>(map + x * step, step, channels, to + x * channels);
 }
 
-/* The rows of at most GatheredRows::count taps into `rows`. slots: where each of them is found. map: column 0 of the
+/* The rows of at most GatheredRows::count taps into `rows`. where: where each of them is found. map: column 0 of the
  * segment. */
 template <class S, class A>
 inline void gather_rows(const S* map, const Strides& strides, index channels, index columns, const TapList<A>& y,
-                        GatheredRows<A>& rows, int* slots /* OUT */) {
+                        GatheredRows<A>& rows, int* where /* OUT */) {
     bool used[GatheredRows<A>::count] = {};
     for (index t = 0; t < y.count; ++t) {
-        slots[t] = rows.find(y.pixel[t]);
-        if (slots[t] >= 0) used[slots[t]] = true;
+        where[t] = rows.find(y.pixel[t]);
+        if (where[t] >= 0) used[where[t]] = true;
     }
     for (index t = 0; t < y.count; ++t) {
-        if (slots[t] >= 0) continue;
+        if (where[t] >= 0) continue;
         while (used[rows.next]) rows.next = (rows.next + 1) % GatheredRows<A>::count;
-        const int slot = slots[t] = rows.next;
+        const int slot = where[t] = rows.next;
         used[slot] = true;
         rows.held[slot] = y.pixel[t];
         copy_row(map + y.pixel[t] * strides.y, strides.x, channels, columns, rows.row[slot].row);

@@ -24,10 +24,10 @@ template <class S>
 inline void run_item(const Job& job, index item, char* memory) {
     typedef Scratch<typename Arithmetic<S>::Type> Memory;
     Memory& scratch = *reinterpret_cast<Memory*>(memory);
-    const Group& g = group_of(job, item);
+    const ImageItems& g = items_of(job, item);
     const Span& span = job.spans[g.first_span + (item - g.first_item) % g.spans];
-    const index c0 = (item - g.first_item) / g.spans * g.block;
-    const index c1 = smaller(job.channels, c0 + g.block);
+    const index c0 = (item - g.first_item) / g.spans * g.channels;
+    const index c1 = smaller(job.channels, c0 + g.channels);
     /* A few planes at a time, so that they stay in the cache while all boxes of the span read them. */
     for (index c = c0; c < c1; c += job.planes) {
         if (job.route == PLANES && g.fetch) {

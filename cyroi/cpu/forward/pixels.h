@@ -82,7 +82,7 @@ struct SmallBin {
 
 /* Channels before the first from where vectors of every pixel lie within cache lines; 0 if there is none. */
 template <class S>
-inline index channels_to_line(const Part<S>& part) {
+inline index channels_to_cache_line(const Part<S>& part) {
     const index lanes = Lanes<typename Arithmetic<S>::Type>::count;
     if (part.job.maps.y % lanes || part.job.maps.x % lanes) return 0;
     const index phase = static_cast<index>(reinterpret_cast<size_t>(part.map) / sizeof(S)) % lanes;
@@ -142,7 +142,7 @@ inline void empty_bin(const Part<S>& part, char* out) {
 template <class S>
 inline void pixel_bins(const Part<S>& part) {
     typedef typename Arithmetic<S>::Type A;
-    const index head = channels_to_line(part);
+    const index head = channels_to_cache_line(part);
     for (index p = part.p0; p < part.p1; ++p) {
         const TapList<A> y = part.y[p];
         char* out = part.row(0, p);

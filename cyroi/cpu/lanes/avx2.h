@@ -4,7 +4,7 @@
  * where the row allows it, and parts are stored in pieces of 4, 2 and 1. */
 namespace cyroi {
 
-static const int kRegisters = 16, kTogether = 2, kRun = 8;
+static const int kRegisters = 16, kTogether = 2, kVectorsAtOnce = 8;
 
 inline void store_first(float* p, __m256 a, index n) {
     if (n == 8) return _mm256_storeu_ps(p, a);

@@ -1,7 +1,7 @@
 /* AVX-512: 16 floats or 8 doubles, 32 registers, masks for free. Included by lanes.h. */
 namespace cyroi {
 
-static const int kRegisters = 32, kTogether = 4, kRun = 6;
+static const int kRegisters = 32, kTogether = 4, kVectorsAtOnce = 6;
 
 inline __mmask16 first_lanes(index n) {
     return static_cast<__mmask16>((1u << n) - 1);

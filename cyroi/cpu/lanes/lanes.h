@@ -17,7 +17,7 @@
  *
  * permutes: the target has Bins; others pick elements from memory that stays in L1, and do not use them.
  * whole: loading a part of a vector costs much more than loading all of it.
- * kRegisters: how many vectors a kernel can hold; kRun: how many columns of a row, in vectors, are best combined at
+ * kRegisters: how many vectors a kernel can hold; kVectorsAtOnce: how many columns of a row, in vectors, are best combined at
  * once; kTogether: how many combined rows are best waited for before their bins are formed.
  *
  * Decisions

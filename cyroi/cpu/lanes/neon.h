@@ -9,7 +9,7 @@
 namespace cyroi {
 
 /* The rows of a kernel take half of the registers: two make a vector, and a quarter of this number of vectors is in use. */
-static const int kRegisters = 32, kTogether = 2, kRun = 8;
+static const int kRegisters = 32, kTogether = 2, kVectorsAtOnce = 8;
 
 /* N registers. */
 template <int N>

@@ -2,7 +2,7 @@
  * length. Included by lanes.h. */
 namespace cyroi {
 
-static const int kRegisters = 16, kTogether = 4, kRun = 3;
+static const int kRegisters = 16, kTogether = 4, kVectorsAtOnce = 3;
 
 #if defined(__GNUC__)
 template <class T>

@@ -99,7 +99,7 @@ CYROI_HD index turn_batch(const Bins<A>& bins, const A* const (&number)[N], inde
     const int begin = first > 0 ? bins.ends[first - 1] : 0, count = bins.ends[last - 1] - begin;
     if (count == 0) return made;
     const TapLists lists = {bins.taps.pixel + begin, lines + begin};
-    int tap = 0, runs = 0;
+    int tap = 0, list_count = 0;
     for (index q = first; q < last; ++q) {
         const int start = tap, end = bins.ends[q] - begin;
         if (end == start) continue;
@@ -108,9 +108,9 @@ CYROI_HD index turn_batch(const Bins<A>& bins, const A* const (&number)[N], inde
             lists.next(tap) = tap + 1;
         }
         lists.next(tap - 1) = start;
-        lists.line[runs++].batch = tap - 1;
+        lists.line[list_count++].batch = tap - 1;
     }
-    tap = lists.merge(runs);
+    tap = lists.merge(list_count);
     for (int i = begin; i < begin + count; ++i) {
         tap = lists.next(tap);
         shares[i].pixel = lists.pixel[tap];
