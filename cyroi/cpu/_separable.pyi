@@ -22,6 +22,7 @@ def execute(
     aligned: bool,
     fill: float,
     num_threads: int,
+    rows: NDArray[np.intp] | None = None,
 ) -> None: ...
 def differentiate(
     maps: NDArray[Any],
@@ -36,6 +37,7 @@ def differentiate(
     sampling_ratio: int,
     aligned: bool,
     num_threads: int,
+    rows: NDArray[np.intp] | None = None,
 ) -> None: ...
 def store(
     sources: list[NDArray[Any]], targets: list[NDArray[Any]], elements: list[int], swapped: list[bool]

@@ -114,29 +114,45 @@ cdef Operator operator(int convention, double spatial_scale, index sampling_rati
     return op
 
 
-cdef int check(const Array& maps, const Array& crops, const Boxes& boxes, index images) except -1:
-    if not (boxes.count == images == crops.shape[0] and maps.shape[1] == crops.shape[1]
+cdef int place(const Array& maps, const Array& crops, const Py_ssize_t[::1] images, const Py_ssize_t[::1] rows,
+               Boxes& boxes) except -1:
+    """Says of each box in which image of the maps and in which row of the crops it lies."""
+    cdef index k
+    if not (boxes.count == images.shape[0] and maps.shape[1] == crops.shape[1]
             and (boxes.wide or maps.element != _FLOAT64)):
         raise AssertionError("maps, boxes, images and crops must agree")
+    boxes.images = &images[0]
+    if rows is None:
+        if boxes.count != crops.shape[0]:
+            raise AssertionError("every box has a row of the crops")
+        return 0
+    if boxes.count != rows.shape[0]:
+        raise AssertionError("every box has a row of the crops")
+    for k in range(boxes.count):
+        if not 0 <= rows[k] < crops.shape[0]:
+            raise AssertionError("a row of the crops does not exist")
+    boxes.rows = &rows[0]
     return 0
 
 
 def execute(maps, boxes, const Py_ssize_t[::1] images, out, int maps_element, int out_element, int convention,
-            double spatial_scale, index sampling_ratio, bint aligned, double fill, int num_threads):
+            double spatial_scale, index sampling_ratio, bint aligned, double fill, int num_threads,
+            const Py_ssize_t[::1] rows=None):
     """Applies a separable operator to arrays that were validated (see `forward` in call/forward_pass.h).
 
     maps    images, channels, rows, columns: the bits of elements
     boxes   (K, 4) float32, or float64, which it must be for float64 maps; contiguous; y1 x1 y2 x2
     images  (K,) contiguous
-    out     boxes, channels, bins_y, bins_x: the bits of elements
+    out     rows, channels, bins_y, bins_x: the bits of elements
+    rows    (K,) contiguous: the row of `out` of each box, each once; None: their own numbers. So boxes of several maps,
+            a call for each map, go into one result in the caller's order; other rows are left alone
     """
     cdef Array source, result
     cdef Boxes all
     cdef Status status
     cdef Operator op = operator(convention, spatial_scale, sampling_ratio, aligned)
     held = describe(maps, maps_element, source), describe(out, out_element, result), describe_boxes(boxes, all)
-    check(source, result, all, images.shape[0])
-    all.images = &images[0]
+    place(source, result, images, rows, all)
     with nogil:
         status = apply(op, source, result, all, fill, num_threads, True)
     del held
@@ -145,14 +161,15 @@ def execute(maps, boxes, const Py_ssize_t[::1] images, out, int maps_element, in
 
 def differentiate(maps, grad, boxes, const Py_ssize_t[::1] images, double[:, ::1] to_boxes, int maps_element,
                   int grad_element, int convention, double spatial_scale, index sampling_ratio, bint aligned,
-                  int num_threads):
+                  int num_threads, const Py_ssize_t[::1] rows=None):
     """A gradient of a separable operator, for arrays that were validated.
 
     maps      as for `execute`; or OUT: their gradient, float32 or float64, if `to_boxes` is None
     grad      boxes, channels, bins_y, bins_x: the bits of elements
     boxes     as for `execute`
     images    as for `execute`
-    to_boxes  (K, 4), contiguous, zeros; OUT; y1 x1 y2 x2. None for the gradient to the maps
+    to_boxes  contiguous, 4 values for each row of `grad`, zeros; OUT; y1 x1 y2 x2. None for the gradient to the maps
+    rows      as for `execute`: the row of `grad`, and of `to_boxes`, of each box
     """
     cdef Array source, crops
     cdef Boxes all
@@ -160,10 +177,9 @@ def differentiate(maps, grad, boxes, const Py_ssize_t[::1] images, double[:, ::1
     cdef double* result = NULL
     cdef Operator op = operator(convention, spatial_scale, sampling_ratio, aligned)
     held = describe(maps, maps_element, source), describe(grad, grad_element, crops), describe_boxes(boxes, all)
-    check(source, crops, all, images.shape[0])
-    all.images = &images[0]
+    place(source, crops, images, rows, all)
     if to_boxes is not None:
-        if to_boxes.shape[0] != all.count or to_boxes.shape[1] != kBoxSides:
+        if to_boxes.shape[0] != crops.shape[0] or to_boxes.shape[1] != kBoxSides:
             raise AssertionError("a box has four sides")
         result = &to_boxes[0, 0]
     with nogil:

@@ -10,6 +10,7 @@
 #ifndef CYROI_CPU_CALL_FORWARD_PASS_H
 #define CYROI_CPU_CALL_FORWARD_PASS_H
 
+#include "call/compact.h"
 #include "call/kernels.h"
 #include "call/pass.h"
 #include "call/route.h"
@@ -112,7 +113,8 @@ inline Status forward(const Target& target, const Cache& cache, const Operator& 
     const auto with = maps.element == FLOAT64 ? forward_with<double, double>
                       : boxes.wide            ? forward_with<double, float>
                                               : forward_with<float, float>;
-    return with(target, cache, op, maps, out, boxes, fill, threads, interruptible, drive);
+    const Compact read(maps, boxes.count * out.shape[2] * out.shape[3]);
+    return with(target, cache, op, read.array(), out, boxes, fill, threads, interruptible, drive);
 }
 
 }  // namespace cyroi

@@ -144,8 +144,9 @@ inline Status gradient_of(const Target& target, const Cache& cache, const Operat
  * result   to the boxes: y1 x1 y2 x2 each, to which is added           OUT, or NULL */
 inline Status gradient(const Target& target, const Cache& cache, const Operator& op, const Array& maps,
                        const Array& grad, const Boxes& boxes, double* result, int threads, Status (*drive)(Pass&)) {
-    const auto of = result ? gradient_of<true> : gradient_of<false>;
-    return of(target, cache, op, maps, grad, boxes, result, threads, drive);
+    if (!result) return gradient_of<false>(target, cache, op, maps, grad, boxes, result, threads, drive);
+    const Compact read(maps, boxes.count * grad.shape[2] * grad.shape[3]);
+    return gradient_of<true>(target, cache, op, read.array(), grad, boxes, result, threads, drive);
 }
 
 }  // namespace cyroi
