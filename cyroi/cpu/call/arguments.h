@@ -1,10 +1,10 @@
-/* The checks of arguments in C, for the quick face of ordinary calls (_quick.pyx) and for the C face (_c_api.pyx): limits,
+/* The checks of arguments in C, for the quick face of ordinary calls (_quick.pyx) and the C face (_c_api.pyx): limits,
  * axes of a layout, strides, overlap, and private copies of boxes and image indices. Compiled once.
  *
  * Decisions
  * a) Limits of arguments are named here and nowhere else. The Python face gets them from `_separable`.
- * b) Codes are those of cyroi/c_api.h. The quick face needs no codes: what it does not take, the Python face words.
- * c) Boxes and indices are copied first and each value is read once, so another thread cannot change what was checked. */
+ * b) Codes are those of cyroi/c_api.h. The quick face needs none: what it does not take, the Python face words.
+ * c) Boxes and indices are copied first and the copy is checked: another thread cannot change them after the check. */
 #ifndef CYROI_CPU_CALL_ARGUMENTS_H
 #define CYROI_CPU_CALL_ARGUMENTS_H
 
@@ -204,9 +204,8 @@ class Snapshot {
             G* const box = static_cast<G*>(values_) + kBoxSides * k;
             for (int side = kY1; side < kBoxSides; ++side) {
                 const int column = x_first ? side ^ 1 : side; /* y1 and x1 change places, and so do y2 and x2 */
-                const T value = at(first, k * box_stride + column * side_stride);
-                finite = finite && std::isfinite(value);
-                box[side] = static_cast<G>(value);
+                box[side] = static_cast<G>(at(first, k * box_stride + column * side_stride));
+                finite = finite && std::isfinite(box[side]);
             }
         }
         return finite;
