@@ -6,6 +6,9 @@ cdef extern from "call/arguments.h" namespace "cyroi" nogil:
     index kMaxSide
     index kMaxSamplingRatio
     index kMaxBoxes
+    int kNoElement
+    bint is_aligned(const Py_buffer& array)
+    int element_of(const Py_buffer& array)
     void set_shape(Array& array, const Py_ssize_t* shape, int layout)
     void set_strides(Array& array, const Py_ssize_t* strides, int layout)
     bint is_empty(const Array& array)

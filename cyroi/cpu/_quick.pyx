@@ -20,13 +20,14 @@ from libc.limits cimport INT_MAX
 from libc.stdint cimport int32_t, int64_t
 
 from ._arguments cimport (
-    CYROI_NCHW, CYROI_NHWC, Extent, Snapshot, kMaxBoxes, kMaxSamplingRatio, kMaxSide, set_shape, set_strides,
+    CYROI_NCHW, CYROI_NHWC, Extent, Snapshot, element_of, is_aligned, kMaxBoxes, kMaxSamplingRatio, kMaxSide,
+    kNoElement, set_shape, set_strides,
 )
 from ._driver cimport raise_for
 from ._host cimport thread_count
 from ._kernels cimport (
-    _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _ROI_ALIGN, _UINT8, _UINT16,
-    INTERRUPTED, OK, Array, Operator, Status, index, kBoxSides,
+    _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _ROI_ALIGN, INTERRUPTED, OK, Array, Operator, Status,
+    index, kBoxSides,
 )
 from ._separable cimport apply
 
@@ -39,8 +40,6 @@ cdef extern from "Python.h":
 
 cdef object ndarray = np.ndarray, empty = np.empty
 cdef object FLOAT16 = np.dtype(np.float16), FLOAT32 = np.dtype(np.float32), FLOAT64 = np.dtype(np.float64)
-
-cdef int UNKNOWN = -1
 
 cdef struct Call:
     Py_buffer maps, boxes, indices, out
@@ -73,36 +72,10 @@ cdef bint hold(Call* call, object array, Py_buffer* buffer, int flags) noexcept:
     return True
 
 
-cdef int element_of(const Py_buffer& buffer) noexcept:
-    """The storage type of a buffer whose elements are in native byte order and aligned; else UNKNOWN."""
-    cdef int axis
-    cdef const char* text = <const char*> buffer.format
-    if text == NULL or text[0] == 0 or text[1] != 0 or <size_t> buffer.buf % buffer.itemsize:
-        return UNKNOWN
-    for axis in range(buffer.ndim):
-        if buffer.strides[axis] % buffer.itemsize:
-            return UNKNOWN
-    if text[0] == c'f':
-        return _FLOAT32
-    if text[0] == c'd':
-        return _FLOAT64
-    if text[0] == c'B':
-        return _UINT8
-    if text[0] == c'e':
-        return _FLOAT16
-    if text[0] == c'b':
-        return _INT8
-    if text[0] == c'H':
-        return _UINT16
-    if text[0] == c'h':
-        return _INT16
-    return UNKNOWN
-
-
 cdef bint describe(const Py_buffer& buffer, int layout, Array& array) noexcept:
     """Whether this is an array of four axes that kernels read as it is; described along its planar axes."""
     array.element = element_of(buffer)
-    if array.element == UNKNOWN or buffer.ndim != 4:
+    if array.element == kNoElement or buffer.ndim != 4:
         return False
     array.data = <char*> buffer.buf
     set_shape(array, buffer.shape, layout)
@@ -137,9 +110,7 @@ cdef bint read_indices(Call* call) noexcept:
         return False
     if text == NULL or text[0] == 0 or text[1] != 0 or (text[0] != c'i' and text[0] != c'l' and text[0] != c'q'):
         return False
-    if <size_t> call.indices.buf % call.indices.itemsize or call.indices.strides[0] % call.indices.itemsize:
-        return False
-    return True
+    return is_aligned(call.indices)
 
 
 cdef bint copy_images(const Call* call, bint in_boxes, Snapshot& copies) noexcept:

@@ -25,6 +25,8 @@ static const index kMaxBoxes = index(1) << 56;         /* their size in bytes do
 static const double kMaxFloatIndex = 16777216;         /* 2**24: up to here float32 holds every integer */
 static const double kMaxReach = 4611686018427387904.0; /* bytes: sums and products of what lies below do not overflow */
 
+static const int kNoElement = -1;
+
 inline index magnitude(index i) {
     return i < 0 ? -i : i;
 }
@@ -53,6 +55,28 @@ inline void set_strides(Array& array /* OUT */, const Py_ssize_t* strides, int l
         const int axis = axis_at(place, layout);
         array.strides[axis] = static_cast<index>(smaller(reach, kMaxReach));
         reach *= static_cast<double>(larger<index>(array.shape[axis], 1));
+    }
+}
+
+inline bool is_aligned(const Py_buffer& array) {
+    bool aligned = reinterpret_cast<std::uintptr_t>(array.buf) % static_cast<std::uintptr_t>(array.itemsize) == 0;
+    for (int axis = 0; axis < array.ndim; ++axis) aligned = aligned && array.strides[axis] % array.itemsize == 0;
+    return aligned;
+}
+
+/* The storage type of an array in native byte order whose elements are aligned; else kNoElement. */
+inline int element_of(const Py_buffer& array) {
+    const char* const text = array.format; /* one letter, unless it is of another byte order or has fields */
+    if (!text || text[0] == 0 || text[1] != 0 || !is_aligned(array)) return kNoElement;
+    switch (text[0]) {
+        case 'f': return FLOAT32;
+        case 'd': return FLOAT64;
+        case 'e': return FLOAT16;
+        case 'B': return UINT8;
+        case 'b': return INT8;
+        case 'H': return UINT16;
+        case 'h': return INT16;
+        default: return kNoElement;
     }
 }
 
@@ -205,7 +229,7 @@ class Snapshot {
             for (int side = kY1; side < kBoxSides; ++side) {
                 const int column = x_first ? side ^ 1 : side; /* y1 and x1 change places, and so do y2 and x2 */
                 box[side] = static_cast<G>(at(first, k * box_stride + column * side_stride));
-                finite = finite && std::isfinite(box[side]);
+                finite = finite && std::isfinite(box[side]); /* without arithmetic, which could trap */
             }
         }
         return finite;
