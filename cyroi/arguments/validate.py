@@ -21,8 +21,7 @@ from .layout import planar_shape
 if TYPE_CHECKING:
     from .._typing import Array
 
-MAX_SAMPLING_RATIO = 4096
-MAX_SIDE = 2**31 - 1  # pixel indices are 32-bit integers in the kernels
+MAX_SIDE, MAX_SAMPLING_RATIO = _separable.MAX_SIDE, _separable.MAX_SAMPLING_RATIO
 FLOATS = ("float32", "float64", "float16", "bfloat16")  # what gradients may be stored in
 
 

@@ -5,84 +5,51 @@ Users see these functions through `cyroi/__init__.pxd` and `cyroi/c_api.h`, whic
 
 Decisions
 a) An array comes as Py_buffer and NumPy describe it: pointer, shape, strides in bytes, in the axis order of `layout`.
-b) The checks are those of the Python face, as codes. All of them pass before anything is written to `out`.
+b) The checks are those of the Python face, as codes (call/arguments.h). All of them pass before anything is written to
+   `out`.
 c) Boxes and indices are copied first and the copy is checked: another thread cannot change them after the check.
 d) Signals are not looked at: the caller may hold no GIL and may not be Python's main thread.
 """
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free, malloc
 
+from ._arguments cimport (
+    CYROI_BAD_ARGUMENT, CYROI_BAD_BOX, CYROI_BAD_INDEX, CYROI_BAD_SIZE, CYROI_BAD_STRIDES, CYROI_BILINEAR,
+    CYROI_NCHW, CYROI_NEAREST, CYROI_NHWC, CYROI_NO_MEMORY, CYROI_NULL_POINTER, CYROI_OK, Snapshot, check_arrays,
+    is_empty, kMaxBoxes, kMaxSamplingRatio, set_shape, set_strides,
+)
 from ._host cimport thread_count
 from ._kernels cimport (
-    _CROP_BILINEAR, _CROP_NEAREST, _FLOAT32, _FLOAT64, _ROI_ALIGN, NO_MEMORY, OK, Array, Boxes, Operator, index,
+    _CROP_BILINEAR, _CROP_NEAREST, _FLOAT32, _FLOAT64, _ROI_ALIGN, NO_MEMORY, OK, Array, Operator, index, kBoxSides,
 )
 from ._separable cimport apply
-
-cdef extern from "cyroi/c_api.h" nogil:
-    cdef enum:
-        CYROI_OK, CYROI_NULL_POINTER, CYROI_BAD_SIZE, CYROI_BAD_STRIDES, CYROI_BAD_ARGUMENT, CYROI_BAD_BOX
-        CYROI_BAD_INDEX, CYROI_OVERLAP, CYROI_NO_MEMORY
-    cdef enum:
-        CYROI_NCHW, CYROI_NHWC
-    cdef enum:
-        CYROI_BILINEAR, CYROI_NEAREST
-
-cdef extern from "call/arguments.h" namespace "cyroi" nogil:
-    int axis_at(int place, int layout)
-    void set_strides(Array& array, const Py_ssize_t* strides, int layout)
-    bint is_empty(const Array& array)
-    int check_arrays(const Array& maps, const Array& out)
 
 ctypedef fused real:
     float
     double
-
-cdef index MAX_SAMPLING_RATIO = 4096
-cdef index MAX_COUNT = 1 << 56  # boxes whose size in bytes does not overflow
-
-
-cdef int snapshot(const real* boxes, const int64_t* images, index count, index image_count, bint x_first,
-                  real* coordinates, Py_ssize_t* indices) noexcept nogil:
-    """Copies boxes, as y1 x1 y2 x2, and indices, and checks the copies; without indices all boxes lie in image 0."""
-    cdef index k
-    cdef int64_t image = 0
-    for k in range(4 * count):
-        coordinates[k] = boxes[k ^ x_first]
-        if not isfinite(coordinates[k]):
-            return CYROI_BAD_BOX
-    for k in range(count):
-        if images != NULL:
-            image = images[k]
-        if not 0 <= image < image_count:
-            return CYROI_BAD_INDEX
-        indices[k] = <Py_ssize_t> image
-    return CYROI_OK
 
 
 cdef int execute(Operator& op, const Array& maps, const Array& out, const real* boxes, bint x_first,
                  const int64_t* images, double fill, int num_threads) noexcept nogil:
     """Copies and checks the boxes and runs the engine on arrays that were checked."""
     cdef index count = out.shape[0]
-    cdef Boxes all
-    cdef char* memory
-    cdef int status
+    cdef Snapshot copies
     if count > 0 and (boxes == NULL or (images == NULL and maps.shape[0] != 1)):
         return CYROI_NULL_POINTER
-    if count > MAX_COUNT:
+    if count > kMaxBoxes:
         return CYROI_BAD_SIZE
-    memory = <char*> malloc(count * (4 * sizeof(real) + sizeof(Py_ssize_t)) + 1)
-    if memory == NULL:
+    if not copies.allocate(count, real is double):
         return CYROI_NO_MEMORY
-    indices = <Py_ssize_t*> (memory + 4 * count * sizeof(real))
-    status = snapshot(boxes, images, count, maps.shape[0], x_first, <real*> memory, indices)
-    if status == CYROI_OK and not is_empty(out):
-        all.values, all.wide, all.images, all.count = memory, real is double, indices, count
-        engine = apply(op, maps, out, all, fill, thread_count(num_threads), False)
-        if engine != OK:
-            status = CYROI_NO_MEMORY if engine == NO_MEMORY else CYROI_BAD_STRIDES
-    free(memory)
-    return status
+    if not copies.copy_boxes(boxes, kBoxSides * sizeof(real), sizeof(real), x_first):
+        return CYROI_BAD_BOX
+    if images == NULL:
+        copies.set_one_image()
+    elif not copies.copy_images(images, sizeof(int64_t), maps.shape[0]):
+        return CYROI_BAD_INDEX
+    if is_empty(out):
+        return CYROI_OK
+    status = apply(op, maps, out, copies.boxes, fill, thread_count(num_threads), False)
+    return CYROI_OK if status == OK else CYROI_NO_MEMORY if status == NO_MEMORY else CYROI_BAD_STRIDES
 
 
 cdef int run(Operator& op, const real* data, const Py_ssize_t* shape, const Py_ssize_t* strides, const real* boxes,
@@ -90,15 +57,14 @@ cdef int run(Operator& op, const real* data, const Py_ssize_t* shape, const Py_s
              const Py_ssize_t* out_strides, double fill, int num_threads) noexcept nogil:
     """Checks the arrays, then executes. `op` is complete and checked, bins_y and bins_x are those of the output."""
     cdef Array maps, out
-    cdef int place, status
+    cdef int status
     if layout != CYROI_NCHW and layout != CYROI_NHWC:
         return CYROI_BAD_ARGUMENT
     if shape == NULL:
         return CYROI_NULL_POINTER
     maps.element = out.element = _FLOAT64 if sizeof(real) == sizeof(double) else _FLOAT32
     maps.data, out.data = <char*> data, <char*> out_data
-    for place in range(4):
-        maps.shape[axis_at(place, layout)] = shape[place]
+    set_shape(maps, shape, layout)
     out.shape[0], out.shape[1], out.shape[2], out.shape[3] = count, maps.shape[1], op.bins_y, op.bins_x
     set_strides(maps, strides, layout)
     set_strides(out, out_strides, layout)
@@ -111,7 +77,7 @@ cdef int roi_align(
         Py_ssize_t count, Py_ssize_t bins_y, Py_ssize_t bins_x, double spatial_scale, Py_ssize_t sampling_ratio,
         int aligned, int layout, real* out, const Py_ssize_t* out_strides, int num_threads) noexcept nogil:
     cdef Operator op
-    if not (isfinite(spatial_scale) and spatial_scale > 0) or sampling_ratio > MAX_SAMPLING_RATIO:
+    if not (isfinite(spatial_scale) and spatial_scale > 0) or sampling_ratio > kMaxSamplingRatio:
         return CYROI_BAD_ARGUMENT
     op.convention, op.spatial_scale, op.sampling_ratio = _ROI_ALIGN, spatial_scale, max(sampling_ratio, 0)
     op.aligned, op.bins_y, op.bins_x = aligned != 0, bins_y, bins_x

@@ -13,16 +13,21 @@ b) Boxes and indices are copied first and the copy is checked, like everywhere.
 c) `out` must be contiguous and lie apart from the inputs in memory; anything closer needs the Python layer's eye.
 """
 from cpython.buffer cimport (
-    PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
 )
 from cpython.exc cimport PyErr_Clear
-from libc.stdlib cimport free, malloc
+from libc.limits cimport INT_MAX
+from libc.stdint cimport int32_t, int64_t
 
+from ._arguments cimport (
+    CYROI_NCHW, CYROI_NHWC, Extent, Snapshot, element_of, is_aligned, kMaxBoxes, kMaxSamplingRatio, kMaxSide,
+    kNoElement, set_shape, set_strides,
+)
 from ._driver cimport raise_for
 from ._host cimport thread_count
 from ._kernels cimport (
-    _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _ROI_ALIGN, _UINT8, _UINT16,
-    INTERRUPTED, OK, Array, Boxes, Operator, Status, index,
+    _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _ROI_ALIGN, INTERRUPTED, OK, Array, Operator, Status,
+    index, kBoxSides,
 )
 from ._separable cimport apply
 
@@ -31,21 +36,17 @@ import numpy as np
 cdef extern from "Python.h":
     # Not Cython's declaration: a function without exceptions would print the error that it clears.
     int get_buffer "PyObject_GetBuffer"(object, Py_buffer*, int) noexcept
+    long long as_long "PyLong_AsLongLongAndOverflow"(object, int*) noexcept  # raises for what is no int only
 
 cdef object ndarray = np.ndarray, empty = np.empty
 cdef object FLOAT16 = np.dtype(np.float16), FLOAT32 = np.dtype(np.float32), FLOAT64 = np.dtype(np.float64)
-
-cdef int LONGEST = 2**31 - 1
-cdef int MAX_SAMPLING_RATIO = 4096
-cdef int UNKNOWN = -1
-cdef double EXACT_INDEX = 2**24  # up to which float32 holds every integer
 
 cdef struct Call:
     Py_buffer maps, boxes, indices, out
     int held              # how many of them, in this order
     bint has_indices
-    bint nhwc
-    index images, channels, height, width, count
+    int layout
+    index height, width, count
     Array source, result
 
 
@@ -71,53 +72,24 @@ cdef bint hold(Call* call, object array, Py_buffer* buffer, int flags) noexcept:
     return True
 
 
-cdef int element_of(const Py_buffer& buffer) noexcept:
-    """The storage type of a buffer whose elements are in native byte order and aligned; else UNKNOWN."""
-    cdef int axis
-    cdef const char* text = <const char*> buffer.format
-    if text == NULL or text[0] == 0 or text[1] != 0 or <size_t> buffer.buf % buffer.itemsize:
-        return UNKNOWN
-    for axis in range(buffer.ndim):
-        if buffer.strides[axis] % buffer.itemsize:
-            return UNKNOWN
-    if text[0] == c'f':
-        return _FLOAT32
-    if text[0] == c'd':
-        return _FLOAT64
-    if text[0] == c'B':
-        return _UINT8
-    if text[0] == c'e':
-        return _FLOAT16
-    if text[0] == c'b':
-        return _INT8
-    if text[0] == c'H':
-        return _UINT16
-    if text[0] == c'h':
-        return _INT16
-    return UNKNOWN
-
-
-cdef void set_axes(const Py_buffer& buffer, bint nhwc, Array& array) noexcept:
-    """Planar axes n c y x of a buffer in one of the layouts."""
-    cdef int axis, at
+cdef bint describe(const Py_buffer& buffer, int layout, Array& array) noexcept:
+    """Whether this is an array of four axes that kernels read as it is; described along its planar axes."""
+    array.element = element_of(buffer)
+    if array.element == kNoElement or buffer.ndim != 4:
+        return False
     array.data = <char*> buffer.buf
-    for axis in range(4):
-        at = axis
-        if nhwc and axis > 0:
-            at = 3 if axis == 1 else axis - 1
-        array.shape[axis], array.strides[axis] = buffer.shape[at], buffer.strides[at]
+    set_shape(array, buffer.shape, layout)
+    set_strides(array, buffer.strides, layout)
+    return True
 
 
 cdef bint read_maps(Call* call) noexcept:
     cdef int axis
-    call.source.element = element_of(call.maps)
-    if call.source.element == UNKNOWN or call.maps.ndim != 4:
+    if not describe(call.maps, call.layout, call.source):
         return False
-    set_axes(call.maps, call.nhwc, call.source)
     for axis in range(4):
-        if not 0 < call.source.shape[axis] <= LONGEST:
+        if not 0 < call.source.shape[axis] <= kMaxSide:
             return False
-    call.images, call.channels = call.source.shape[0], call.source.shape[1]
     return True
 
 
@@ -126,7 +98,7 @@ cdef bint read_boxes(Call* call, int columns) noexcept:
     cdef int element = element_of(call.boxes)
     if element != _FLOAT32 and element != _FLOAT64:
         return False
-    if call.boxes.ndim != 2 or call.boxes.shape[1] != columns or call.boxes.shape[0] < 1:
+    if call.boxes.ndim != 2 or call.boxes.shape[1] != columns or not 0 < call.boxes.shape[0] <= kMaxBoxes:
         return False
     call.count = call.boxes.shape[0]
     return True
@@ -138,62 +110,37 @@ cdef bint read_indices(Call* call) noexcept:
         return False
     if text == NULL or text[0] == 0 or text[1] != 0 or (text[0] != c'i' and text[0] != c'l' and text[0] != c'q'):
         return False
-    if <size_t> call.indices.buf % call.indices.itemsize or call.indices.strides[0] % call.indices.itemsize:
-        return False
-    return True
+    return is_aligned(call.indices)
 
 
-cdef double coordinate(const Py_buffer& boxes, index k, int column) noexcept nogil:
-    cdef const char* at = <const char*> boxes.buf + k * boxes.strides[0] + column * boxes.strides[1]
-    return (<const float*> at)[0] if boxes.itemsize == 4 else (<const double*> at)[0]
+cdef bint copy_images(const Call* call, bint in_boxes, Snapshot& copies) noexcept:
+    """Copies image indices from the first column of the boxes or from the indices. Whether they are good ones."""
+    cdef const Py_buffer* held = &call.boxes if in_boxes else &call.indices
+    cdef index stride = held.strides[0], images = call.source.shape[0]
+    if in_boxes and held.itemsize == sizeof(float):
+        return copies.copy_images(<const float*> held.buf, stride, images)
+    if in_boxes:
+        return copies.copy_images(<const double*> held.buf, stride, images)
+    if held.itemsize == sizeof(int32_t):
+        return copies.copy_images(<const int32_t*> held.buf, stride, images)
+    return copies.copy_images(<const int64_t*> held.buf, stride, images)
 
 
-cdef bint copy_boxes(const Call* call, int first, bint swapped, bint wide, void* to) noexcept nogil:
-    """Copies corners as y1 x1 y2 x2 from column `first` on; swapped: they are x1 y1 x2 y2. Whether all are finite."""
-    cdef index k
-    cdef int i
-    cdef double t, wrong = 0
-    for k in range(call.count):
-        for i in range(4):
-            t = coordinate(call.boxes, k, first + (i ^ 1 if swapped else i))
-            wrong += t - t  # NaN, unless t is finite
-            if wide:
-                (<double*> to)[4 * k + i] = t
-            else:
-                (<float*> to)[4 * k + i] = <float> t
-    return wrong == 0
-
-
-cdef bint copy_indices(const Call* call, bint in_boxes, Py_ssize_t* images) noexcept nogil:
-    """Copies the image indices, from column 0 of the boxes or from `indices`. Whether all are whole and in range."""
-    cdef index k
-    cdef double t
-    cdef const char* at
-    for k in range(call.count):
-        if in_boxes:
-            t = coordinate(call.boxes, k, 0)
-            if not (t >= 0 and t < call.images and t < EXACT_INDEX):
-                return False
-            images[k] = <Py_ssize_t> t
-            if <double> images[k] != t:
-                return False
-        elif not call.has_indices:
-            images[k] = 0
-        else:
-            at = <const char*> call.indices.buf + k * call.indices.strides[0]
-            images[k] = (<const int*> at)[0] if call.indices.itemsize == 4 else (<const long long*> at)[0]
-            if not 0 <= images[k] < call.images:
-                return False
-    return True
+cdef bint copy_boxes(const Call* call, bint in_boxes, bint x_first, Snapshot& copies) noexcept:
+    """Copies what follows the column of indices, where the boxes have one. Whether all coordinates are finite."""
+    cdef index box = call.boxes.strides[0], side = call.boxes.strides[1]
+    cdef const char* first = <const char*> call.boxes.buf + in_boxes * side
+    if call.boxes.itemsize == sizeof(float):
+        return copies.copy_boxes(<const float*> first, box, side, x_first)
+    return copies.copy_boxes(<const double*> first, box, side, x_first)
 
 
 cdef bint exact_int(object value, index least, index most, index* to) noexcept:
+    cdef int overflow = 0
     if type(value) is not int:
         return False
-    if not least <= value <= most:
-        return False
-    to[0] = value
-    return True
+    to[0] = as_long(value, &overflow)
+    return overflow == 0 and least <= to[0] <= most
 
 
 cdef bint exact_real(object value, double* to) noexcept:
@@ -201,7 +148,7 @@ cdef bint exact_real(object value, double* to) noexcept:
     if type(value) is float:
         to[0] = value
         return True
-    if not exact_int(value, -LONGEST, LONGEST, &whole):
+    if not exact_int(value, -INT_MAX, INT_MAX, &whole):
         return False
     to[0] = <double> whole
     return True
@@ -210,9 +157,9 @@ cdef bint exact_real(object value, double* to) noexcept:
 cdef bint read_size(Call* call, object size) noexcept:
     """(height, width) from an int or a tuple of two."""
     if type(size) is tuple:
-        return (len(size) == 2 and exact_int(size[0], 1, LONGEST, &call.height)
-                and exact_int(size[1], 1, LONGEST, &call.width))
-    if not exact_int(size, 1, LONGEST, &call.height):
+        return (len(size) == 2 and exact_int(size[0], 1, INT_MAX, &call.height)
+                and exact_int(size[1], 1, INT_MAX, &call.width))
+    if not exact_int(size, 1, INT_MAX, &call.height):
         return False
     call.width = call.height
     return True
@@ -220,87 +167,56 @@ cdef bint read_size(Call* call, object size) noexcept:
 
 cdef bint read_threads(object num_threads, int* to) noexcept:
     cdef index wish = 0
-    if num_threads is not None and not exact_int(num_threads, 1, LONGEST, &wish):
+    if num_threads is not None and not exact_int(num_threads, 1, INT_MAX, &wish):
         return False
     to[0] = thread_count(<int> wish)
     return wish <= to[0]  # more than that, after a fork, is worth a warning
 
 
 cdef bint apart(const Py_buffer& out, const Py_buffer& other) noexcept:
-    """Whether a contiguous `out` lies before or behind all elements of `other`."""
-    cdef const char* low = <const char*> other.buf
-    cdef const char* high = low + other.itemsize
-    cdef index reach
-    cdef int axis
-    for axis in range(other.ndim):
-        reach = (other.shape[axis] - 1) * other.strides[axis]
-        if reach < 0:
-            low += reach
-        else:
-            high += reach
-    return <const char*> out.buf >= high or <const char*> out.buf + out.len <= low
+    return Extent(out).apart_from(Extent(other))
 
 
 cdef bint read_out(Call* call) noexcept:
-    cdef int axis
-    cdef index stride = call.out.itemsize
-    cdef index shape[4]
-    call.result.element = element_of(call.out)
-    if call.result.element == UNKNOWN or call.out.ndim != 4:
+    cdef index* found = call.result.shape
+    if not describe(call.out, call.layout, call.result):
         return False
-    set_axes(call.out, call.nhwc, call.result)
-    shape[0], shape[1], shape[2], shape[3] = call.count, call.channels, call.height, call.width
-    for axis in range(4):
-        if call.result.shape[axis] != shape[axis]:
-            return False
-    for axis in range(3, -1, -1):
-        if call.out.shape[axis] > 1 and call.out.strides[axis] != stride:
-            return False
-        stride *= call.out.shape[axis]
-    return (apart(call.out, call.maps) and apart(call.out, call.boxes)
-            and (not call.has_indices or apart(call.out, call.indices)))
+    if found[0] != call.count or found[1] != call.source.shape[1] or found[2] != call.height or found[3] != call.width:
+        return False
+    return apart(call.out, call.maps) and apart(call.out, call.boxes) and (
+        not call.has_indices or apart(call.out, call.indices))
 
 
 cdef object new_result(const Call* call):
     dtype = FLOAT64 if call.source.element == _FLOAT64 else FLOAT16 if call.source.element == _FLOAT16 else FLOAT32
     try:
-        if call.nhwc:
-            return empty((call.count, call.height, call.width, call.channels), dtype)
-        return empty((call.count, call.channels, call.height, call.width), dtype)
+        if call.layout == CYROI_NHWC:
+            return empty((call.count, call.height, call.width, call.source.shape[1]), dtype)
+        return empty((call.count, call.source.shape[1], call.height, call.width), dtype)
     except (MemoryError, ValueError):
         return None
 
 
 cdef object run(Call* call, Operator& op, object out, int columns, int threads, double fill):
     """What follows once the buffers of maps, boxes and indices are held. columns: of a box, its index included."""
-    cdef bint fresh = out is None, wide, good
-    cdef bint in_boxes = columns == 5
-    cdef Boxes all
+    cdef bint in_boxes = columns > kBoxSides
+    cdef Snapshot copies
     cdef Status status
-    cdef char* copies
     if not (read_maps(call) and read_boxes(call, columns) and (not call.has_indices or read_indices(call))):
         return None
-    if fresh:
+    if out is None:
         out = new_result(call)
-    if not (hold(call, out, &call.out, PyBUF_WRITABLE) and read_out(call)):
+    if not (hold(call, out, &call.out, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) and read_out(call)):
         return None
-    wide = call.source.element == _FLOAT64 or call.boxes.itemsize == 8
-    copies = <char*> malloc(call.count * (4 * sizeof(double) + sizeof(Py_ssize_t)))
-    if copies == NULL:
+    if not copies.allocate(call.count, call.source.element == _FLOAT64 or call.boxes.itemsize == sizeof(double)):
         return None
-    good = (copy_indices(call, in_boxes, <Py_ssize_t*> copies)
-            and copy_boxes(call, 1 if in_boxes else 0, op.convention == _ROI_ALIGN, wide,
-                           copies + call.count * sizeof(Py_ssize_t)))
-    status = OK
-    if good:
-        all.values, all.wide = copies + call.count * sizeof(Py_ssize_t), wide
-        all.images, all.count = <Py_ssize_t*> copies, call.count
-        with nogil:
-            status = apply(op, call.source, call.result, all, fill, threads, True)
-    free(copies)
+    if not (copy_images(call, in_boxes, copies) and copy_boxes(call, in_boxes, op.convention == _ROI_ALIGN, copies)):
+        return None
+    with nogil:
+        status = apply(op, call.source, call.result, copies.boxes, fill, threads, True)
     if status == INTERRUPTED:
         raise_for(status)
-    return out if good and status == OK else None
+    return out if status == OK else None
 
 
 def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, out,
@@ -314,12 +230,12 @@ def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned,
         return None
     if aligned is not True and aligned is not False:
         return None
-    call.nhwc = layout == "NHWC"
+    call.layout = CYROI_NHWC if layout == "NHWC" else CYROI_NCHW
     op.convention, op.aligned, op.spatial_scale = _ROI_ALIGN, aligned is True, 0
-    if not (call.nhwc or layout == "NCHW") or not exact_real(spatial_scale, &op.spatial_scale):
+    if not (call.layout == CYROI_NHWC or layout == "NCHW") or not exact_real(spatial_scale, &op.spatial_scale):
         return None
     if not (0 < op.spatial_scale < 1e300 and read_size(&call, output_size) and read_threads(num_threads, &threads)
-            and exact_int(sampling_ratio, -LONGEST, MAX_SAMPLING_RATIO, &ratio)):
+            and exact_int(sampling_ratio, -INT_MAX, kMaxSamplingRatio, &ratio)):
         return None
     op.sampling_ratio = max(ratio, <index> 0)
     call.has_indices, call.held = batch_indices is not None, 0
@@ -329,7 +245,7 @@ def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned,
         if call.has_indices and not hold(&call, batch_indices, &call.indices, 0):
             return None
         call.held = 3
-        return run(&call, op, out, 4 if call.has_indices else 5, threads, 0)
+        return run(&call, op, out, kBoxSides if call.has_indices else kBoxSides + 1, threads, 0)
     finally:
         release(&call)
 
@@ -342,10 +258,10 @@ def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_
     cdef int threads = 1
     if type(method) is not str or type(layout) is not str or box_indices is None:
         return None
-    call.nhwc = layout == "NHWC"
+    call.layout = CYROI_NHWC if layout == "NHWC" else CYROI_NCHW
     op.convention = _CROP_BILINEAR if method == "bilinear" else _CROP_NEAREST
     op.aligned, op.sampling_ratio, op.spatial_scale = False, 0, 1
-    if not (call.nhwc or layout == "NCHW") or (op.convention == _CROP_NEAREST and method != "nearest"):
+    if not (call.layout == CYROI_NHWC or layout == "NCHW") or (op.convention == _CROP_NEAREST and method != "nearest"):
         return None
     if not (exact_real(extrapolation_value, &fill) and read_size(&call, crop_size)
             and read_threads(num_threads, &threads)):
@@ -355,6 +271,6 @@ def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_
         if not (hold(&call, image, &call.maps, 0) and hold(&call, boxes, &call.boxes, 0)
                 and hold(&call, box_indices, &call.indices, 0)):
             return None
-        return run(&call, op, out, 4, threads, fill)
+        return run(&call, op, out, kBoxSides, threads, fill)
     finally:
         release(&call)

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 ROI_ALIGN: int
 CROP_BILINEAR: int
 CROP_NEAREST: int
+MAX_SIDE: int
+MAX_SAMPLING_RATIO: int
 ELEMENTS: dict[str, int]
 SIZES: dict[str, tuple[int, str]]
 

@@ -15,6 +15,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
+from ._arguments cimport kMaxSamplingRatio, kMaxSide
 from ._driver cimport drive, raise_for
 from ._kernels cimport (
     _BFLOAT16, _CROP_BILINEAR, _CROP_NEAREST, _FLOAT16, _FLOAT32, _FLOAT64, _INT8, _INT16, _ROI_ALIGN, _UINT8,
@@ -25,6 +26,8 @@ from ._kernels cimport (
 ROI_ALIGN = _ROI_ALIGN
 CROP_BILINEAR = _CROP_BILINEAR
 CROP_NEAREST = _CROP_NEAREST
+MAX_SIDE = kMaxSide  # of maps
+MAX_SAMPLING_RATIO = kMaxSamplingRatio
 # Storage types by the name of their dtype.
 ELEMENTS = {
     "float32": _FLOAT32, "float64": _FLOAT64, "float16": _FLOAT16, "bfloat16": _BFLOAT16,
