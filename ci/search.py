@@ -4,8 +4,8 @@
 
 Both operators and both gradients, eight storage types, layouts, views, sizes of cpu/call/sizes.h and beyond, one and
 two threads, results kept in the caches and past them. A result goes into memory filled in two ways, which must agree to
-the bit: what was not written differs. All targets must agree, give or take rounding, and a share of the calls equals the
-float64 oracle. The first call that does not is printed as arguments of `check`, and ends the search.
+the bit: what was not written differs. All targets must agree, give or take rounding, and a share of the calls equals
+the float64 oracle. The first call that does not is printed as arguments of `check`, and ends the search.
 """
 
 from __future__ import annotations
