@@ -20,13 +20,13 @@ from support.c_face import (
     NO_MEMORY,
     OK,
     arguments,
-    invoke_once,
+    invoke,
     name_of,
     sizes,
 )
 from support.laws import assert_same_bits
 from support.operators import BY_NAME
-from support.written import plain
+from support.written import twice
 
 SIDE, RATIO, COUNT = 2**31 - 1, 4096, 2**56
 ROI_ALIGN = BY_NAME["roi_align"]
@@ -42,18 +42,18 @@ def small(operator, layout="NCHW", dtype=np.float32):
 def general(monkeypatch, operator, call):
     with monkeypatch.context() as patch:
         patch.setattr(_quick, operator.name, lambda *arguments: None)
-        return plain(operator.function)(**call)
+        return operator.function(**call)
 
 
 def quick(operator, call):
     bound = inspect.signature(operator.function).bind(**call)
     bound.apply_defaults()
-    return getattr(_quick, operator.name)(**bound.arguments)
+    return twice(getattr(_quick, operator.name))(**bound.arguments)
 
 
 def in_c(operator, call, out):
     """The code of the C face."""
-    return invoke_once(name_of(operator, call[operator.maps].dtype.type), arguments(operator, call, out))
+    return invoke(name_of(operator, call[operator.maps].dtype.type), arguments(operator, call, out))
 
 
 def assert_taken(monkeypatch, operator, call):
@@ -153,7 +153,7 @@ def test_number_of_boxes_in_c(operator):
     c = arguments(operator, call, np.full((3, 2, 2, 3), np.nan, np.float32))
     nothing = {"shape": sizes([2, 0, 6, 7]), "strides": None, "out_strides": None, "height": 1, "width": 1}
     for count, code in ((COUNT - 1, NO_MEMORY), (COUNT, NO_MEMORY), (COUNT + 1, BAD_SIZE)):
-        assert invoke_once(name_of(operator), c | nothing | {"count": count}) == code
+        assert invoke(name_of(operator), c | nothing | {"count": count}) == code
     assert np.isnan(c["out"]).all()
 
 
