@@ -88,7 +88,7 @@ cdef Status measure(Pass& p, Need& largest) noexcept nogil:
         largest.boxes = max(largest.boxes, need.boxes)
         largest.taps = max(largest.taps, need.taps)
         largest.pieces = max(largest.pieces, need.pieces)
-        if look(p):
+        if first < p.boxes.count and look(p):
             return INTERRUPTED
     return NO_MEMORY if largest.taps >= <index> 1 << 31 else OK
 

@@ -194,6 +194,7 @@ PLAIN = {
     },
     "kernels/test_memory.py": {"test_a_call_allocates_little_beside_its_result"},
     "kernels/test_run_time.py": {"test_the_gil_is_released_during_a_call"},
+    "faces/test_limits.py": {""},  # codes of the C face, and results into NaN
     "faces/test_c_api_threads.py": {"test_another_thread_that_changes_the_boxes_cannot_lead_a_call_astray"},
 }
 HELPERS = {"support/written.py", "support/c_face.py", "project/test_written.py"}

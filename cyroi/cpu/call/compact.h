@@ -50,10 +50,10 @@ class Compact {
   public:
     /* bins: of all boxes together. */
     Compact(const Array& maps, index bins) : array_(maps), memory_(nullptr) {
-        MapsJob job;
         const index pixels = maps.shape[0] * maps.shape[2] * maps.shape[3], size = element_size(maps.element);
-        if (!describe_maps(maps, job) || !job.gathered) return;
         if (bins < pixels || pixels > kMostCompacted) return;
+        MapsJob job;
+        if (!describe_maps(maps, job) || !job.gathered) return;
         memory_ = static_cast<char*>(std::malloc(static_cast<size_t>(pixels * job.channels * size)));
         if (!memory_) return;
         size == 1   ? pack_rows<Bytes<1>>(maps, memory_)
