@@ -101,7 +101,7 @@ cdef void work(Pass& p, Phase phase, index i, int thread, bint alone, bint last)
         p.run_watched(i, thread)
     else:
         p.work(phase, i, thread)
-    if thread == 0 and not last:
+    if thread == 0 and not last and (phase == RUN or i % kBoxesTogether == 0):
         look(p)
 
 
