@@ -117,7 +117,7 @@ cdef Operator operator(int convention, double spatial_scale, index sampling_rati
     return op
 
 
-cdef int place(const Array& maps, const Array& crops, const Py_ssize_t[::1] images, const Py_ssize_t[::1] rows,
+cdef int locate(const Array& maps, const Array& crops, const Py_ssize_t[::1] images, const Py_ssize_t[::1] rows,
                Boxes& boxes) except -1:
     """Says of each box in which image of the maps and in which row of the crops it lies."""
     cdef index k
@@ -155,7 +155,7 @@ def execute(maps, boxes, const Py_ssize_t[::1] images, out, int maps_element, in
     cdef Status status
     cdef Operator op = operator(convention, spatial_scale, sampling_ratio, aligned)
     held = describe(maps, maps_element, source), describe(out, out_element, result), describe_boxes(boxes, all)
-    place(source, result, images, rows, all)
+    locate(source, result, images, rows, all)
     with nogil:
         status = apply(op, source, result, all, fill, num_threads, True)
     del held
@@ -180,7 +180,7 @@ def differentiate(maps, grad, boxes, const Py_ssize_t[::1] images, double[:, ::1
     cdef double* result = NULL
     cdef Operator op = operator(convention, spatial_scale, sampling_ratio, aligned)
     held = describe(maps, maps_element, source), describe(grad, grad_element, crops), describe_boxes(boxes, all)
-    place(source, crops, images, rows, all)
+    locate(source, crops, images, rows, all)
     if to_boxes is not None:
         if to_boxes.shape[0] != crops.shape[0] or to_boxes.shape[1] != kBoxSides:
             raise AssertionError("a box has four sides")

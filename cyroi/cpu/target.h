@@ -22,13 +22,13 @@ inline Kernels kernels_for() {
 
 template <class A>
 inline GradientKernels kernels_to_maps() {
-    return GradientKernels{Lanes<A>::count, turn_for_maps<A>, fill_windows<A, 1>, map_scratch<A>, run_region<A>};
+    return GradientKernels{Lanes<A>::count, turn_for_maps<A>, tabulate_windows<A, 1>, map_scratch<A>, run_region<A>};
 }
 
 template <class S>
 inline GradientKernels kernels_to_boxes() {
     typedef typename Arithmetic<S>::Type A;
-    return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, fill_windows<A, 3>, box_scratch<A>, run_boxes<S>};
+    return GradientKernels{Lanes<A>::count, turn_for_boxes<A>, tabulate_windows<A, 3>, box_scratch<A>, run_boxes<S>};
 }
 
 inline const Target* target() {

@@ -48,7 +48,7 @@ inline void run_planes(const GradientJob& g, const Run& run, index group, BoxScr
             const index k = g.order[i];
             double* const total = sums_of(g, run, i, group);
             if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
-            const char* const ahead = gradient_row(g, g.order[smaller(i + 1, run.last - 1)], 0, 0);
+            const char* const ahead = grad_row(g, g.order[smaller(i + 1, run.last - 1)], 0, 0);
             for (index c = c0; c < smaller(last, c0 + g.planes); c += g.row_channels) {
                 if (i + 1 < run.last) expect_rows(g, ahead + c * g.grad.c);
                 double sums[4];

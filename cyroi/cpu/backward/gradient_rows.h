@@ -28,8 +28,8 @@ struct ReadElements {
 
 /* Rows [p, p + count) of box k and channel c: where they lie, or converted into `room`. */
 template <class A>
-inline GradientRows<A> gradient_rows(const GradientJob& g, index k, index c, index p, index count, A* room) {
-    const char* row = gradient_row(g, k, c, p);
+inline GradientRows<A> read_rows(const GradientJob& g, index k, index c, index p, index count, A* room) {
+    const char* row = grad_row(g, k, c, p);
     const index size = static_cast<index>(sizeof(A));
     if (g.grad.plain) return GradientRows<A>{reinterpret_cast<const A*>(row), g.grad.y / size};
     const index elements = g.bins_x * g.row_channels;
@@ -65,18 +65,18 @@ inline void each_windows(const GradientJob& g, index k, F use) {
     }
 }
 
-/* The parts of windows, N vectors for each: not 0 in the lanes that have a share whose number is not 0. */
+/* What windows reach, N vectors for each: not 0 in the lanes that have a share whose number is not 0. */
 template <int N, class A>
-inline void find_parts(const GradientJob& g, index k, const Window* windows, index count, A* parts /* OUT */) {
+inline void find_reach(const GradientJob& g, index k, const Window* windows, index count, A* reach /* OUT */) {
     typedef Lanes<A> L;
     const Turned& turned = g.turned[k];
     const index lanes = L::count;
-    for (const Window* w = windows; w != windows + count; ++w, parts += N * lanes) {
-        for (int n = 0; n < N; ++n) L::store(parts + n * lanes, L::set(0));
+    for (const Window* w = windows; w != windows + count; ++w, reach += N * lanes) {
+        for (int n = 0; n < N; ++n) L::store(reach + n * lanes, L::set(0));
         if (turned.tabled) {
             const A* weight = static_cast<const A*>(g.table_weights) + N * (turned.table + w->table);
             for (int i = 0; i < N * w->slots; ++i, weight += lanes) {
-                A* const to = parts + i % N * lanes;
+                A* const to = reach + i % N * lanes;
                 L::store(to, L::add(L::load(to), L::only(L::set(1), L::load(weight))));
             }
             continue;
@@ -84,7 +84,7 @@ inline void find_parts(const GradientJob& g, index k, const Window* windows, ind
         const Lines<A, N> x = x_lines<A, N>(g, k);
         each_element(g, x, *w, [&](index element, index, int first, int last) {
             for (int s = first; s < last; ++s) {
-                for (int n = 0; n < N; ++n) parts[n * lanes + element - w->column] += x.share[s].weight[n] != 0;
+                for (int n = 0; n < N; ++n) reach[n * lanes + element - w->column] += x.share[s].weight[n] != 0;
             }
         });
     }

@@ -100,14 +100,14 @@ struct ReadChannels {
 
 /* Channels [c, c + n) of the bins of rows [p0, p0 + rows) of box k: where they lie, or converted into `room`. */
 template <class A>
-inline GradientBins<A> gradient_bins(const GradientJob& g, index k, index c, index n, index p0, index rows, A* room) {
+inline GradientBins<A> read_bins(const GradientJob& g, index k, index c, index n, index p0, index rows, A* room) {
     const index size = static_cast<index>(sizeof(A));
     if (g.grad.plain) {
-        const A* first = reinterpret_cast<const A*>(gradient_row(g, k, c, 0));
+        const A* first = reinterpret_cast<const A*>(grad_row(g, k, c, 0));
         return GradientBins<A>{first, g.grad.y / size, g.grad.x / size};
     }
     for (index p = 0; p < rows; ++p) {
-        const char* row = gradient_row(g, k, c, p0 + p);
+        const char* row = grad_row(g, k, c, p0 + p);
         for (index q = 0; q < g.bins_x; ++q) {
             A* to = room + (p * g.bins_x + q) * n;
             with_element(g.grad.element, ReadChannels<A>{row + q * g.grad.x, g.grad.c, n, to});
@@ -132,7 +132,7 @@ inline void add_to_pixels(const GradientJob& g, index k, const Region& region, M
         const index p0 = batch * g.batch, rows = smaller(g.batch, g.bins_y - p0);
         for (index c = region.c0, n; c < region.c1; c += n) { /* what is converted has room for a vector of channels */
             n = smaller(g.grad.plain ? region.c1 - c : lanes, region.c1 - c);
-            const GradientBins<A> bins = gradient_bins(g, k, c, n, p0, rows, scratch.room);
+            const GradientBins<A> bins = read_bins(g, k, c, n, p0, rows, scratch.room);
             add_bins(y, first, last, x, bins, n, map + c, g);
         }
     }

@@ -109,7 +109,7 @@ inline void add_to_planes(const GradientJob& g, index k, index next, const Regio
     const Lines<A, 1> y = y_lines<A, 1>(g, k);
     A* map = static_cast<A*>(g.to_maps) + region.image * g.maps.n;
     A* const spread = scratch.spread;
-    const char* const ahead = gradient_row(g, next, 0, 0);
+    const char* const ahead = grad_row(g, next, 0, 0);
     for (index i = 0, j; i < y.count; i = j) {
         const int batch = y.line[i].batch;
         for (j = y.line[y.count - 1].batch == batch ? y.count : i; j < y.count && y.line[j].batch == batch;) ++j;
@@ -121,7 +121,7 @@ inline void add_to_planes(const GradientJob& g, index k, index next, const Regio
         const ShareRange<A> range = {y.share + y.begin(first), y.share + y.line[last - 1].end, static_cast<int>(p0)};
         for (index c = region.c0; c < region.c1; c += g.row_channels) {
             if (next != k) expect_rows(g, ahead + c * g.grad.c);
-            const GradientRows<A> rows = gradient_rows(g, k, c, p0, p_count, scratch.room);
+            const GradientRows<A> rows = read_rows(g, k, c, p0, p_count, scratch.room);
             each_windows<A, 1>(g, k, [&](const Window* windows, index count) {
                 spread_rows<1, false>(g, k, windows, count, rows, p_count, spread);
                 add_windows(range, windows, count, spread, map + c * g.maps.c, g.maps.y);

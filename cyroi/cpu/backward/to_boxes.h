@@ -63,15 +63,17 @@ struct LaneSums {
     typename Lanes<A>::Vector at[4];
 };
 
-/* Windows of a box and what was spread over them; parts: see find_parts, where the sums are exact. */
+/* Windows of a box and what was spread over them; reach: see find_reach, where the sums are exact. */
 template <class A>
 struct SpreadWindows {
     const Window* windows;
     const A* spread;
-    const A* parts;
+    const A* reach;
 
     const A* row(index p, int v) const { return spread + (p * kWindows + v) * 3 * Lanes<A>::count; }
-    typename Lanes<A>::Vector part(int v, int n) const { return Lanes<A>::load(parts + (v * 3 + n) * Lanes<A>::count); }
+    typename Lanes<A>::Vector reached(int v, int n) const {
+        return Lanes<A>::load(reach + (v * 3 + n) * Lanes<A>::count);
+    }
 };
 
 /* One tap row of the map: V windows of it, whose columns are those of the spread rows. */
@@ -88,7 +90,7 @@ CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const Spr
         const S* at = column[v] + row;
         const typename L::Vector value = whole ? L::load(at) : L::load_part(at, x.windows[v].elements);
         if (!exact || weight != 0) combined[v] = L::fma(w, value, combined[v]);
-        product = L::fma(exact ? L::only(value, x.part(v, 0)) : value, spread[v], product);
+        product = L::fma(exact ? L::only(value, x.reached(v, 0)) : value, spread[v], product);
     }
     if (!exact || by_lo != 0) sums.at[0] = L::fma(L::set(by_lo), product, sums.at[0]);
     if (!exact || by_hi != 0) sums.at[2] = L::fma(L::set(by_hi), product, sums.at[2]);
@@ -128,7 +130,7 @@ CYROI_KERNEL void contract_windows(const SlopeBins<A>& y, index p0, index rows, 
         if (exact && !has_weight(taps)) continue;
         CYROI_UNROLL for (int v = 0; v < V; ++v) {
             CYROI_UNROLL for (int n = 1; n < 3; ++n) {
-                const typename L::Vector value = exact ? L::only(combined[v], x.part(v, n)) : combined[v];
+                const typename L::Vector value = exact ? L::only(combined[v], x.reached(v, n)) : combined[v];
                 sums.at[2 * n - 1] = L::fma(L::load(from + (v * 3 + n) * lanes), value, sums.at[2 * n - 1]);
             }
         }
@@ -156,7 +158,7 @@ inline const S* map_of(const GradientJob& g, index k, index c) {
 template <class A>
 struct BoxScratch {
     alignas(64) A spread[kBoxBatch * kWindows * 3 * Lanes<A>::count];
-    A parts[kWindows * 3 * Lanes<A>::count];
+    A reach[kWindows * 3 * Lanes<A>::count];
     LaneSums<A> sums[2][kPixelChannels / Lanes<A>::count]; /* quick and exact */
     alignas(64) A room[kRowRoom];
 };
@@ -170,11 +172,11 @@ CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, 
     for (index p = 0; p < g.bins_y; p += g.batch) {
         const index rows = smaller(g.batch, g.bins_y - p);
         if (!y.any(p, rows)) continue;
-        const GradientRows<A> from = gradient_rows(g, k, c, p, rows, scratch.room);
+        const GradientRows<A> from = read_rows(g, k, c, p, rows, scratch.room);
         each_windows<A, 3>(g, k, [&](const Window* windows, index count) {
             spread_rows<3, exact>(g, k, windows, count, from, rows, scratch.spread);
-            if (exact) find_parts<3>(g, k, windows, count, scratch.parts);
-            const SpreadWindows<A> x = {windows, scratch.spread, scratch.parts};
+            if (exact) find_reach<3>(g, k, windows, count, scratch.reach);
+            const SpreadWindows<A> x = {windows, scratch.spread, scratch.reach};
             contract_some<exact>(y, p, rows, x, count, map, g.maps.y, sums);
         });
     }
@@ -182,10 +184,10 @@ CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, 
 
 /* Which of the numbers of a column's shares is not 0 in any of them; all, where that does not matter. */
 template <bool exact, class A>
-inline void column_parts(const Share<A, 3>* share, const Share<A, 3>* end, bool (&parts)[3] /* OUT */) {
-    for (int n = 0; n < 3; ++n) parts[n] = !exact;
+inline void column_reach(const Share<A, 3>* share, const Share<A, 3>* end, bool (&reach)[3] /* OUT */) {
+    for (int n = 0; n < 3; ++n) reach[n] = !exact;
     for (; exact && share != end; ++share) {
-        for (int n = 0; n < 3; ++n) parts[n] = parts[n] || share->weight[n] != 0;
+        for (int n = 0; n < 3; ++n) reach[n] = reach[n] || share->weight[n] != 0;
     }
 }
 
@@ -194,8 +196,8 @@ template <int V, bool exact, class S, class A>
 CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* share, const Share<A, 3>* end, const A* row,
                                   index bin, const S* column, index stride, index n, LaneSums<A> (&sums)[V]) {
     typedef Lanes<A> L;
-    bool parts[3];
-    column_parts<exact>(share, end, parts);
+    bool reach[3];
+    column_reach<exact>(share, end, reach);
     typename L::Vector spread[3][V], combined[V];
     CYROI_UNROLL for (int v = 0; v < V; ++v) {
         spread[0][v] = spread[1][v] = spread[2][v] = combined[v] = L::set(0);
@@ -216,8 +218,8 @@ CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* shar
         const S* from = column + y.pixel[t] * stride;
         const typename L::Vector w = L::set(y.weight[t]), lo = L::set(y.by_lo[t]), hi = L::set(y.by_hi[t]);
         const bool weighs = !exact || y.weight[t] != 0;
-        const bool lo_moves = !exact || (parts[0] && y.by_lo[t] != 0),
-                   hi_moves = !exact || (parts[0] && y.by_hi[t] != 0);
+        const bool lo_moves = !exact || (reach[0] && y.by_lo[t] != 0),
+                   hi_moves = !exact || (reach[0] && y.by_hi[t] != 0);
         CYROI_UNROLL for (int v = 0; v < V; ++v) {
             const typename L::Vector value = V > 1 ? L::load(from + v * L::count) : L::load_part(from, n);
             const typename L::Vector product = L::mul(value, spread[0][v]);
@@ -228,8 +230,8 @@ CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* shar
     }
     if (exact && !has_weight(y)) return;
     CYROI_UNROLL for (int v = 0; v < V; ++v) {
-        if (parts[1]) sums[v].at[1] = L::fma(spread[1][v], combined[v], sums[v].at[1]);
-        if (parts[2]) sums[v].at[3] = L::fma(spread[2][v], combined[v], sums[v].at[3]);
+        if (reach[1]) sums[v].at[1] = L::fma(spread[1][v], combined[v], sums[v].at[1]);
+        if (reach[2]) sums[v].at[3] = L::fma(spread[2][v], combined[v], sums[v].at[3]);
     }
 }
 
@@ -259,12 +261,12 @@ inline void contract_pixels(const GradientJob& g, const Run& run, index k, index
         const SlopeList<A> taps = y.list(y.begin(p), y.begin(p + 1));
         if (taps.count == 0) continue;
         if (g.grad.plain) {
-            const GradientBins<A> from = gradient_bins(g, k, c, lanes, p, 1, room);
+            const GradientBins<A> from = read_bins(g, k, c, lanes, p, 1, room);
             fetch_bins(from.data + p * from.y, g.bins_x, from.x, count);
         }
         for (index i = 0; i < count;) {
             const index n = smaller(lanes, count - i);
-            const GradientBins<A> from = gradient_bins(g, k, c + i, n, p, 1, room);
+            const GradientBins<A> from = read_bins(g, k, c + i, n, p, 1, room);
             const A* row = from.data + p * from.y;
             if (g.grad.plain && i + V * lanes <= count) {
                 contract_row<V, exact>(taps, x, row, from.x, map + i, g.maps, n, sums + i / lanes);

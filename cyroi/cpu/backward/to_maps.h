@@ -1,6 +1,6 @@
 /* The gradient to the maps: work items, each of them a region of the maps that belongs to one thread.
  *
- * A region is a block of channels and a band of rows of one image. Its item zeroes it, which brings it into the cache,
+ * A region is some channels and a band of rows of one image. Its item zeroes it, which brings it into the cache,
  * and then adds all boxes of the image in the user's order.
  *
  * Decisions
@@ -20,9 +20,9 @@
 namespace cyroi {
 
 inline Region region_of(const GradientJob& g, index item) {
-    const index of_image = g.blocks * g.bands, block = item % of_image / g.bands, band = item % g.bands;
-    return Region{item / of_image, block * g.planes, smaller(g.channels, (block + 1) * g.planes),
-                  g.rows * band / g.bands, g.rows * (band + 1) / g.bands};
+    const index of_image = g.channel_cuts * g.bands, cut = item % of_image / g.bands, band = item % g.bands;
+    return Region{item / of_image, cut * g.planes, smaller(g.channels, (cut + 1) * g.planes), g.rows * band / g.bands,
+                  g.rows * (band + 1) / g.bands};
 }
 
 /* Bytes of what a thread works in. */

@@ -102,7 +102,7 @@ inline void measure_windows(const GradientJob& g, index k, Turned& turned /* OUT
 
 /* Windows and tables of box k, whose places among all are known by now. */
 template <class A, int N>
-inline void fill_windows(const GradientJob& g, index k) {
+inline void tabulate_windows(const GradientJob& g, index k) {
     typedef typename Lanes<A>::Integer Place;
     const Turned& turned = g.turned[k];
     if (!turned.tabled) return;
@@ -163,7 +163,7 @@ struct SpreadOf {
     /* Rows [p, p + G), whose bins lie in R vectors. Windows share what is loaded of a row where they look into the same
      * bins. */
     template <int N, bool exact, int R, int G, class A>
-    static CYROI_INLINE void group(const SpreadJob<A>& job, index p) {
+    static CYROI_INLINE void some_rows(const SpreadJob<A>& job, index p) {
         typedef Lanes<A> L;
         typedef typename L::Bins B;
         const index lanes = L::count;
@@ -210,15 +210,15 @@ struct SpreadOf {
 
     /* Rows [p, job.count): G at a time, then fewer. */
     template <int N, bool exact, int R, int G, class A>
-    static CYROI_INLINE void groups(const SpreadJob<A>& job, index p) {
-        for (; p + G <= job.count; p += G) group<N, exact, R, G>(job, p);
-        if (G > 1 && p < job.count) groups<N, exact, R, (G > 1 ? G - 1 : 1)>(job, p);
+    static CYROI_INLINE void all_rows(const SpreadJob<A>& job, index p) {
+        for (; p + G <= job.count; p += G) some_rows<N, exact, R, G>(job, p);
+        if (G > 1 && p < job.count) all_rows<N, exact, R, (G > 1 ? G - 1 : 1)>(job, p);
     }
 
     template <int N, bool exact, int R, class A>
     static CYROI_KERNEL void windows(const SpreadJob<A>& job) {
         const int G = kRegisters / 2 / (N + R); /* rows and sums take half of the registers */
-        groups<N, exact, R, G>(job, 0);
+        all_rows<N, exact, R, G>(job, 0);
     }
 
     template <int N, bool exact, class A>

@@ -4,7 +4,7 @@
 #ifndef CYROI_CPU_CALL_CHUNK_H
 #define CYROI_CPU_CALL_CHUNK_H
 
-#include "call/parts.h"
+#include "call/arena.h"
 #include "cyroi/plan.h"
 
 namespace cyroi {
@@ -27,15 +27,15 @@ struct Chunk {
     char* scratch;  /* what threads work in, a piece for each */
     index scratch_size;
 
-    void lay_out(Parts& parts, const Need& need, const Tile& tile, size_t weight_size) {
-        parts.take(boxes, need.boxes);
-        parts.take(order, need.boxes);
-        parts.take(ends, need.boxes * (tile.bins_y + tile.bins_x));
-        parts.take(pixels, need.taps);
-        parts.take(weights, need.taps, weight_size);
+    void lay_out(Arena& arena, const Need& need, const Tile& tile, size_t weight_size) {
+        arena.take(boxes, need.boxes);
+        arena.take(order, need.boxes);
+        arena.take(ends, need.boxes * (tile.bins_y + tile.bins_x));
+        arena.take(pixels, need.taps);
+        arena.take(weights, need.taps, weight_size);
     }
     /* Last, behind everything else. */
-    void lay_out_scratch(Parts& parts, int threads) { parts.take(scratch, threads, static_cast<size_t>(scratch_size)); }
+    void lay_out_scratch(Arena& arena, int threads) { arena.take(scratch, threads, static_cast<size_t>(scratch_size)); }
 };
 
 }  // namespace cyroi

@@ -28,7 +28,7 @@ struct Bytes {
 
 /* One row of pixels, `step` bytes apart, behind each other: of N elements each, or of any number. */
 template <class T, int N>
-inline void copy_pixels(const char* from, index step, index channels, index pixels, char* to) {
+inline void pack_pixels(const char* from, index step, index channels, index pixels, char* to) {
     const index n = N > 0 ? N : channels;
     for (index x = 0; x < pixels; ++x, from += step) {
         for (index c = 0; c < n; ++c) reinterpret_cast<T*>(to)[x * n + c] = reinterpret_cast<const T*>(from)[c];
@@ -36,9 +36,9 @@ inline void copy_pixels(const char* from, index step, index channels, index pixe
 }
 
 template <class T>
-inline void copy_rows(const Array& maps, char* to) {
+inline void pack_rows(const Array& maps, char* to) {
     const index channels = maps.shape[1], pixels = maps.shape[3];
-    const auto copy = channels == 1 ? copy_pixels<T, 1> : channels == 3 ? copy_pixels<T, 3> : copy_pixels<T, 0>;
+    const auto copy = channels == 1 ? pack_pixels<T, 1> : channels == 3 ? pack_pixels<T, 3> : pack_pixels<T, 0>;
     for (index n = 0; n < maps.shape[0]; ++n) {
         for (index y = 0; y < maps.shape[2]; ++y, to += pixels * channels * static_cast<index>(sizeof(T))) {
             copy(maps.data + n * maps.strides[0] + y * maps.strides[2], maps.strides[3], channels, pixels, to);
@@ -56,10 +56,10 @@ class Compact {
         if (!describe_maps(maps, job) || !job.gathered) return;
         memory_ = static_cast<char*>(std::malloc(static_cast<size_t>(pixels * job.channels * size)));
         if (!memory_) return;
-        size == 1   ? copy_rows<Bytes<1>>(maps, memory_)
-        : size == 2 ? copy_rows<Bytes<2>>(maps, memory_)
-        : size == 4 ? copy_rows<Bytes<4>>(maps, memory_)
-                    : copy_rows<Bytes<8>>(maps, memory_);
+        size == 1   ? pack_rows<Bytes<1>>(maps, memory_)
+        : size == 2 ? pack_rows<Bytes<2>>(maps, memory_)
+        : size == 4 ? pack_rows<Bytes<4>>(maps, memory_)
+                    : pack_rows<Bytes<8>>(maps, memory_);
         array_.data = memory_;
         array_.strides[1] = size;
         array_.strides[3] = size * job.channels;

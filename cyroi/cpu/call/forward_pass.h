@@ -38,17 +38,17 @@ class Forward final : public Pass {
     size_t lay_out(const Need& need, char* base) override {
         const index n = need.boxes, bins_x = largest.tile.bins_x, cut = job.route != PIXELS ? n : 0;
         const index slots = cut * slot_capacity(bins_x) * kernels->lanes;
-        Parts parts(base);
+        Arena arena(base);
         job.scratch_size = kernels->scratch(job);
-        job.lay_out(parts, need, largest.tile, sizeof(A));
-        parts.take(job.of_images, n);
-        parts.take(job.spans, span_capacity(n, largest.tile.bins_y));
-        parts.take(job.cuts, cut);
-        parts.take(job.blocks, cut * block_capacity(bins_x));
-        parts.take(job.at, slots, sizeof(A));
-        parts.take(job.slot_weights, slots, sizeof(A));
-        job.lay_out_scratch(parts, threads);
-        return parts.used();
+        job.lay_out(arena, need, largest.tile, sizeof(A));
+        arena.take(job.of_images, n);
+        arena.take(job.spans, span_capacity(n, largest.tile.bins_y));
+        arena.take(job.cuts, cut);
+        arena.take(job.blocks, cut * block_capacity(bins_x));
+        arena.take(job.at, slots, sizeof(A));
+        arena.take(job.slot_weights, slots, sizeof(A));
+        job.lay_out_scratch(arena, threads);
+        return arena.used();
     }
 
     void set_tile() override {

@@ -31,29 +31,29 @@ struct Turned {
 /* Boxes order[first] ... order[last - 1], of one image; or a piece of one box: taps [t0, t1) of its y axis. */
 struct Run {
     index first, last;
-    index slot; /* of the sums of the first box, among all; those of the others follow */
+    index sums; /* of the sums of the first box, among all; those of the others follow */
     index t0, t1;
 };
 
 struct GradientJob : MapsJob {
-    Crops<const char> grad;         /* IN: the gradient of the output */
-    void* to_maps;                  /* OUT: the gradient to the maps, which lies as they do; or NULL */
-    index images, columns;          /* of the maps */
-    index batch;                    /* rows of bins at once, at most kBatch */
-    index blocks, bands;            /* of channels, of map rows: an image is cut into so many work items */
-    bool zero;                      /* the maps' gradient holds nothing yet */
-    void *by_lo, *by_hi;            /* taps, derivatives of their weights */
-    Turned* turned;                 /* of each box */
-    Line* lines;                    /* room: as for taps, and in the same places */
-    void* shares;                   /* ... */
-    Window* windows;                /* of all boxes */
-    index window_room, table_room;  /* windows, and elements of tables, of all boxes */
-    void* at;                       /* tables of all boxes: places */
-    void* table_weights;            /* ... and N weights each */
-    index* first;                   /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
-    Run* runs;                      /* gradient to the boxes: cuts of the order */
-    index run_count, groups, parts; /* groups of channels; work items of a run */
-    double* sums;                   /* OUT: y1 x1 y2 x2 for each box, or piece of one, and group of channels */
+    Crops<const char> grad;             /* IN: the gradient of the output */
+    void* to_maps;                      /* OUT: the gradient to the maps, which lies as they do; or NULL */
+    index images, columns;              /* of the maps */
+    index batch;                        /* rows of bins at once, at most kBatch */
+    index channel_cuts, bands;          /* of channels, of map rows: an image is cut into so many work items */
+    bool zero;                          /* the maps' gradient holds nothing yet */
+    void *by_lo, *by_hi;                /* taps, derivatives of their weights */
+    Turned* turned;                     /* of each box */
+    Line* lines;                        /* room: as for taps, and in the same places */
+    void* shares;                       /* ... */
+    Window* windows;                    /* of all boxes */
+    index window_room, table_room;      /* windows, and elements of tables, of all boxes */
+    void* at;                           /* tables of all boxes: places */
+    void* table_weights;                /* ... and N weights each */
+    index* first;                       /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
+    Run* runs;                          /* gradient to the boxes: cuts of the order */
+    index run_count, groups, run_items; /* groups of channels; work items of a run */
+    double* sums;                       /* OUT: y1 x1 y2 x2 for each box, or piece of one, and group of channels */
 };
 
 template <class A, int N>
@@ -69,7 +69,7 @@ inline Lines<A, N> x_lines(const GradientJob& g, index k) {
 }
 
 /* The gradient's row p of a box and channel: elements of a bin and a channel each (bins alone on the route planes). */
-inline const char* gradient_row(const GradientJob& g, index k, index c, index p) {
+inline const char* grad_row(const GradientJob& g, index k, index c, index p) {
     return g.grad.data + g.boxes[k].row * g.grad.n + c * g.grad.c + p * g.grad.y;
 }
 

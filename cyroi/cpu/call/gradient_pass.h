@@ -40,22 +40,22 @@ class Gradient final : public Pass {
         const index windows = job.route != PIXELS ? n * most_windows(job, kernels->lanes) : 0;
         job.table_room = smaller(kTables, windows * kShares * kernels->lanes);
         job.window_room = smaller(windows, job.table_room / kernels->lanes);
-        Parts parts(base);
+        Arena arena(base);
         job.scratch_size = kernels->scratch(job);
-        job.lay_out(parts, need, largest.tile, sizeof(A));
-        parts.take(job.first, job.images + 1);
-        parts.take(job.turned, n);
-        parts.take(job.by_lo, slopes, sizeof(A));
-        parts.take(job.by_hi, slopes, sizeof(A));
-        parts.take(job.lines, taps);
-        parts.take(job.shares, taps, 2 * sizeof(int) + numbers * sizeof(A));
-        parts.take(job.windows, job.window_room);
-        parts.take(job.at, job.table_room, sizeof(A));
-        parts.take(job.table_weights, job.table_room, numbers * sizeof(A));
-        parts.take(job.runs, need.pieces);
-        parts.take(job.sums, kBoxSides * need.pieces * job.groups);
-        job.lay_out_scratch(parts, threads);
-        return parts.used();
+        job.lay_out(arena, need, largest.tile, sizeof(A));
+        arena.take(job.first, job.images + 1);
+        arena.take(job.turned, n);
+        arena.take(job.by_lo, slopes, sizeof(A));
+        arena.take(job.by_hi, slopes, sizeof(A));
+        arena.take(job.lines, taps);
+        arena.take(job.shares, taps, 2 * sizeof(int) + numbers * sizeof(A));
+        arena.take(job.windows, job.window_room);
+        arena.take(job.at, job.table_room, sizeof(A));
+        arena.take(job.table_weights, job.table_room, numbers * sizeof(A));
+        arena.take(job.runs, need.pieces);
+        arena.take(job.sums, kBoxSides * need.pieces * job.groups);
+        job.lay_out_scratch(arena, threads);
+        return arena.used();
     }
 
     void set_tile() override {
@@ -89,15 +89,15 @@ class Gradient final : public Pass {
         return true;
     }
 
-    void prepare(index k) override { kernels->fill(job, k); }
+    void prepare(index k) override { kernels->tabulate(job, k); }
 
     index schedule(index count, double& cost) override {
         cost = chunk_cost(job, count);
         order_boxes(job, count, job.order, job.first);
-        if (!to_boxes) return job.images * job.blocks * job.bands;
+        if (!to_boxes) return job.images * job.channel_cuts * job.bands;
         job.run_count = cut_runs(job, count, cost, threads, job.runs);
         clear_sums(job);
-        return job.run_count * job.parts;
+        return job.run_count * job.run_items;
     }
 
     void run(index item, int thread) override { kernels->run(job, item, scratch(thread)); }

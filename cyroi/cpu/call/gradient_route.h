@@ -19,7 +19,7 @@ inline void describe_gradient(const Array& maps, const Array& grad, const Cache&
     g.planes = planes_at_once(g, g.grad.contiguous && !g.grad.plain, cache.own);
     g.images = maps.shape[0];
     g.columns = maps.shape[3];
-    g.groups = g.parts = g.blocks = g.bands = 1;
+    g.groups = g.run_items = g.channel_cuts = g.bands = 1;
 }
 
 /* To the maps: strides, route, and how images are cut into regions, at least two for each thread. */
@@ -32,12 +32,12 @@ inline bool describe_to_maps(const Array& maps, const Array& grad, const Cache& 
     const index wanted = threads > 1 ? 2 * threads : 1;
     const index share = g.channels * g.images / wanted;
     if (g.route == PLANES) g.planes = larger<index>(1, smaller(g.planes, share));
-    if (g.route == PIXELS) g.planes = smaller(g.planes, (share / kPixelBlock + 1) * kPixelBlock);
-    g.blocks = (g.channels + g.planes - 1) / g.planes;
+    if (g.route == PIXELS) g.planes = smaller(g.planes, (share / kPixelStep + 1) * kPixelStep);
+    g.channel_cuts = (g.channels + g.planes - 1) / g.planes;
     /* Each band walks through all boxes. Bytes bound the time of an item, between whose looks for signals it runs. */
     const index row = g.route == FUSED ? g.row_elements : g.columns * g.planes;
     const index for_signals = row * g.rows * element_size(g.maps_element) / kRegionBytes + 1;
-    const index for_threads = smaller(wanted / (g.images * g.blocks), g.rows / kRegionRows);
+    const index for_threads = smaller(wanted / (g.images * g.channel_cuts), g.rows / kRegionRows);
     g.bands = smaller(larger(for_signals, for_threads), g.rows);
     return true;
 }
@@ -57,7 +57,7 @@ inline bool describe_to_boxes(const Array& maps, const Array& grad, const Cache&
     g.zero = false;
     g.planes = smaller(kGroup, g.planes);
     g.groups = (g.channels + kGroup - 1) / kGroup;
-    g.parts = g.route == PIXELS ? 1 : g.groups;
+    g.run_items = g.route == PIXELS ? 1 : g.groups;
     return true;
 }
 

@@ -84,7 +84,7 @@ inline index most_pieces(const GradientJob& g, index taps, index bins) {
 /* Cuts the order into runs, each of one image. As few as occupy the threads, because a plane comes from memory once for
  * each, and pieces of the boxes that cost too much to be looked at in one go. Gives the number of runs. */
 inline index cut_runs(const GradientJob& g, index count, double cost, int threads, Run* runs /* OUT */) {
-    const double groups = static_cast<double>(g.parts),
+    const double groups = static_cast<double>(g.run_items),
                  wanted = threads > 1 ? larger(1.0, kRunsPerThread * threads / groups) : 1.0;
     const double limit = smaller(static_cast<double>(kRunCost), cost / (groups * wanted));
     index made = 0, slot = 0;
@@ -127,20 +127,20 @@ inline void place_windows(const GradientJob& g, index count, index windows, inde
 }
 
 /* How many boxes and pieces of boxes have sums. */
-inline index slot_count(const GradientJob& g) {
+inline index sums_count(const GradientJob& g) {
     if (g.run_count == 0) return 0;
     const Run& last = g.runs[g.run_count - 1];
-    return last.slot + last.last - last.first;
+    return last.sums + last.last - last.first;
 }
 
 /* Before the work items of a chunk, which add to them. */
 inline void clear_sums(const GradientJob& g) {
-    std::fill_n(g.sums, 4 * slot_count(g) * g.groups, 0.0);
+    std::fill_n(g.sums, 4 * sums_count(g) * g.groups, 0.0);
 }
 
 /* The sums of y1 x1 y2 x2 that box order[i], or its piece, has in a run. */
 inline double* sums_of(const GradientJob& g, const Run& run, index i, index group) {
-    return g.sums + ((run.slot + i - run.first) * g.groups + group) * 4;
+    return g.sums + ((run.sums + i - run.first) * g.groups + group) * 4;
 }
 
 /* Adds the sums of pieces and groups of channels of each box of the chunk to its row of the result. */

@@ -22,7 +22,7 @@ struct Kernels {
 struct GradientKernels {
     int lanes;
     void (*turn)(const GradientJob&, index);
-    void (*fill)(const GradientJob&, index);
+    void (*tabulate)(const GradientJob&, index);
     index (*scratch)(const GradientJob&); /* bytes that a thread needs for ... */
     void (*run)(const GradientJob&, index, char*);
 };

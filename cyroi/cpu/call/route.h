@@ -28,9 +28,9 @@ inline bool is_streamed(const Job& job, const Array& out, index least) {
     const index size = element_size(out.element), bins = job.route == PLANES ? 1 : job.channels;
     const index row = out.shape[3] * bins * size, plane = row * out.shape[2];
     const bool whole = job.route != PLANES || out.strides[1] == plane; /* rows of a box follow each other */
-    const index run = job.route != PLANES ? row : (whole ? plane * job.planes : row);
+    const index bytes = job.route != PLANES ? row : (whole ? plane * job.planes : row);
     const bool large = out.shape[0] * out.shape[1] * plane >= least;
-    return job.out.contiguous && out.strides[2] == row && large && run >= kLeastRun;
+    return job.out.contiguous && out.strides[2] == row && large && bytes >= kLeastStream;
 }
 
 /* Crops from bin (y, x) on, where a tile begins. */

@@ -50,7 +50,7 @@
     /* of a stage: whole groups of kTogether rows, in L1. W7 with 2048: +15 % */                                      \
     X(kStage,             4096,     48,    elements_of_rows)                                                          \
     /* that go past the caches together; shorter ones share lines that are read after all: W1 +9 % */                 \
-    X(kLeastRun,          2048,     64,    bytes_of_rows)                                                             \
+    X(kLeastStream,       2048,     64,    bytes_of_rows)                                                             \
     /* Routes (call/route.h) */                                                                                       \
     /* floats of a fused pixel, half as many doubles. Crops of 5 channels with 4: +110 % */                           \
     X(kFusedChannels,     8,        4,     channels)                                                                  \
@@ -78,7 +78,7 @@
     /* the fewest rows of a region: each region walks through all boxes of its image */                               \
     X(kRegionRows,        16,       2,     none)                                                                      \
     /* by which regions of pixels are cut for threads: half a kB of a pixel is read in one go */                      \
-    X(kPixelBlock,        32,       16,    channels)                                                                  \
+    X(kPixelStep,         32,       16,    channels)                                                                  \
     /* of a region: bounds an item's time, between whose looks for signals it runs */                                 \
     X(kRegionBytes,       8 << 20,  4096,  none)                                                                      \
     /* The driver: memory and time of planning */                                                                     \

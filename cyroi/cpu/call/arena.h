@@ -1,8 +1,8 @@
 /* The memory of a call is one allocation, of which this hands out the parts.
  *
  * Compiled once, and seen by all targets. */
-#ifndef CYROI_CPU_CALL_PARTS_H
-#define CYROI_CPU_CALL_PARTS_H
+#ifndef CYROI_CPU_CALL_ARENA_H
+#define CYROI_CPU_CALL_ARENA_H
 
 #include <cstddef>
 
@@ -11,9 +11,9 @@
 namespace cyroi {
 
 /* Parts of the memory at `base`, each from the beginning of a cache line. Without a base it only counts. */
-class Parts {
+class Arena {
   public:
-    explicit Parts(char* base) : base_(base), used_(0) {}
+    explicit Arena(char* base) : base_(base), used_(0) {}
 
     template <class T>
     void take(T*& part, index count, size_t size = sizeof(T)) {
