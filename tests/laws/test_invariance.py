@@ -161,3 +161,18 @@ def test_axes_of_length_one_in_any_memory_order(operator, layout):
         expected = operator.function(**call)
         maps = np.ascontiguousarray(call[operator.maps].transpose(order)).transpose(np.argsort(order))
         assert_same_bits(operator.function(**(call | {operator.maps: maps})), expected)
+
+
+@pytest.mark.parametrize("kind", ["reversed", "apart"])
+def test_a_gradient_to_the_boxes_of_scattered_maps_does_not_depend_on_the_other_boxes(operator, kind):
+    rng = np.random.default_rng(4)
+    call = operator.call(rng, shape=(2, 3, 20, 30), boxes=40, layout="NHWC")
+    wide = rng.random((2, 20, 30, 24), np.float32)
+    call[operator.maps] = wide[..., :3] if kind == "apart" else np.ascontiguousarray(wide[..., :3])[:, :, ::-1]
+    result = operator.function(**call)
+    grad = rng.random(result.shape, np.float32)
+    every = operator.backward(**operator.backward_call(call, grad, "boxes"))
+    for k in (0, 17, 39):
+        one = call | {"boxes": call["boxes"][k : k + 1], operator.index: call[operator.index][k : k + 1]}
+        alone = operator.backward(**operator.backward_call(one, grad[k : k + 1], "boxes"))
+        np.testing.assert_array_equal(alone[0], every[k])

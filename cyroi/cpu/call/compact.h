@@ -9,6 +9,8 @@
  *    written to a result. Where there is no memory for it, the maps are read where they lie.
  * b) Fewer bins than pixels leave the maps where they lie: a small box of a large image stays cheap. So do more than
  *    kMostCompacted pixels, because nobody looks for signals meanwhile.
+ * c) The gradient to the boxes copies such maps however few its bins are. The last bits of its sums depend on the route,
+ *    so that must not depend on the other boxes of a call.
  *
  * Compiled once. */
 #ifndef CYROI_CPU_CALL_COMPACT_H

@@ -145,7 +145,7 @@ inline Status gradient_of(const Target& target, const Cache& cache, const Operat
 inline Status gradient(const Target& target, const Cache& cache, const Operator& op, const Array& maps,
                        const Array& grad, const Boxes& boxes, double* result, int threads, Status (*drive)(Pass&)) {
     if (!result) return gradient_of<false>(target, cache, op, maps, grad, boxes, result, threads, drive);
-    const Compact read(maps, boxes.count * grad.shape[2] * grad.shape[3]);
+    const Compact read(maps, kMostCompacted); /* however many bins: a sum's last bits depend on the route of its maps */
     return gradient_of<true>(target, cache, op, read.array(), grad, boxes, result, threads, drive);
 }
 
