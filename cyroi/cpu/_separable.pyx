@@ -118,7 +118,7 @@ cdef Operator operator(int convention, double spatial_scale, index sampling_rati
 
 
 cdef int locate(const Array& maps, const Array& crops, const Py_ssize_t[::1] images, const Py_ssize_t[::1] rows,
-               Boxes& boxes) except -1:
+                Boxes& boxes) except -1:
     """Says of each box in which image of the maps and in which row of the crops it lies."""
     cdef index k
     if not (boxes.count == images.shape[0] and maps.shape[1] == crops.shape[1]
