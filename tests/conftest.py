@@ -50,6 +50,8 @@ def pytest_cmdline_main(config):
     nothing left take from the other's end, since the longest cases are not known. Runs of some files stay in one
     process: starting two takes longer than most files.
     """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # one of the two
     whole = config.args_source is not pytest.Config.ArgsSource.ARGS and not config.option.usepdb
     if whole and getattr(config.option, "numprocesses", 0) is None and len(os.sched_getaffinity(0)) > 1:
         config.option.numprocesses, config.option.dist = 2, "worksteal"
