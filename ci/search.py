@@ -35,7 +35,7 @@ BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 MOST_ELEMENTS = 150_000  # of maps, and of a result
 MOST_SAMPLES = 300_000  # that the oracle is asked for
 TARGETS = [name for name in _targets.TARGETS if _host.supported[name]]
-LENGTHS = sorted({n for numbers, _ in sizes.CALLS.values() for n in numbers if n <= 4000})
+LENGTHS = sorted({n for numbers, _ in sizes.CALLS.values() for n in numbers() if n <= 4000})
 
 
 def use(target: str, past_caches: bool) -> None:

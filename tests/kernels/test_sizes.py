@@ -23,14 +23,14 @@ DTYPES = [np.float32, np.float64]
 def test_every_bound_of_a_size_has_calls():
     bounds = {bound for _, bound in _separable.SIZES.values()}
     assert bounds <= {*sizes.CALLS, "boxes", "none"}
-    assert all(numbers for numbers, _ in sizes.CALLS.values())
+    assert all(numbers() for numbers, _ in sizes.CALLS.values())
     assert len(_separable.SIZES) > 30
 
 
 def calls(bound, dtype, layout):
     """(operator, call) at all sizes of a bound."""
     numbers, make = sizes.CALLS[bound]
-    for n in numbers:
+    for n in numbers():
         for call in make(n):
             operator = BY_NAME["roi_align" if "input" in call else "crop_and_resize"]
             yield operator, sizes.filled(call, dtype, layout)
@@ -41,7 +41,7 @@ def calls(bound, dtype, layout):
 @pytest.mark.parametrize("bound", sizes.CALLS)
 def test_results(bound, layout, dtype):
     for operator, call in calls(bound, dtype, layout):
-        assert_matches(operator.function(**call), operator.oracle(**call), call[operator.maps])
+        assert_matches(operator.function(**call), operator.expected(**call), call[operator.maps])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -59,7 +59,7 @@ def test_gradients(bound, layout, dtype):
 def test_results_of_another_type(bound, layout, out_dtype):
     for operator, call in calls(bound, np.float32, layout):
         call[operator.maps] = call[operator.maps] * 50 + 100
-        expected = operator.oracle(**call)
+        expected = operator.expected(**call)
         out = np.empty(expected.shape, out_dtype)
         assert_stored(operator.function(**call, out=out), expected, call[operator.maps])
 
@@ -79,7 +79,7 @@ def test_maps_of_another_type_have_the_bits_of_the_same_values_in_float32(bound,
 @pytest.mark.parametrize("bound", ["bins", "bins_y", "elements_of_rows", "channels"])
 def test_gradients_of_another_type_have_the_same_bits(bound, layout):
     for operator, call in calls(bound, np.float32, layout):
-        g = np.random.default_rng(3).standard_normal(operator.oracle(**call).shape).astype(np.float32)
+        g = np.random.default_rng(3).standard_normal(operator.expected(**call).shape).astype(np.float32)
         for wrt in (operator.maps, "boxes"):
             expected = operator.backward(**operator.backward_call(call, g, wrt))
             assert_same_bits(operator.backward(**operator.backward_call(call, g.astype(np.float64), wrt)), expected)
@@ -180,9 +180,9 @@ def test_a_weight_that_is_not_zero_is_read(weight, channels, layout, dtype):
     image[..., 1] = np.nan
     call = {"image": np.ascontiguousarray(image.transpose(LAYOUTS[layout])), "layout": layout, "crop_size": (1, 1)}
     call |= {"boxes": np.array([[0, weight / 5, 0.5, weight / 5]]), "box_indices": [0]}
-    np.testing.assert_array_equal(operator.function(**call), operator.oracle(**call))
+    np.testing.assert_array_equal(operator.function(**call), operator.expected(**call))
     g = np.full((1, channels, 1, 1), np.nan, dtype).transpose(LAYOUTS[layout])
     for wrt in ("image", "boxes"):
         asked = operator.backward_call(call, g if wrt == "image" else np.ones_like(g), wrt)
-        result, expected = operator.backward(**asked), operator.oracle_backward(**asked)
+        result, expected = operator.backward(**asked), operator.expected_backward(**asked)
         np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))

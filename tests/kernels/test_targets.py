@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import ast
 import importlib
 import os
 import re
@@ -10,118 +10,54 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import cyroi
 from cyroi.cpu import _host, _targets
+from support import targets
+from support.operators import BY_NAME
+from support.targets import SUPPORTED
 
-TESTS = Path(__file__).parents[1]
-# What runs again on the other targets: the laws of what is compiled for each, which is kernels (cpu/forward,
-# cpu/backward, cpu/lanes). Routes, types, sizes, borders of vectors, rounding, NaN, stores past the caches; with fewer
-# random calls, because what these find by chance is geometry, and without large results of gradients, which kernels
-# meet at every size in test_sizes.py. Arguments, planning, chunks and threads are compiled once: their laws run once.
-# Named one by one: pytest refuses a name that is gone.
-LAWS = {
-    "laws/test_reference.py": (
-        "result_equals_the_reference",
-        "roi_align_equals_the_reference_on_random_geometry",
-        "crop_and_resize_equals_the_reference_on_random_geometry",
-        "roi_align_equals_the_reference_on_long_maps",
-        "crop_and_resize_equals_the_reference_on_long_maps",
-        "averages_of_many_pixels_stay_within_the_tolerance",
-        "nan_and_infinity_reach_exactly_the_bins_that_read_them",
-    ),
-    "laws/test_invariance.py": (
-        "layout_and_channel_count",
-        "memory_of_the_input",
-        "memory_of_the_output",
-        "channels_last_strides_and_gaps_between_pixels",
-        "nothing_outside_out_is_written",
-        "threads_on_a_call_large_enough_to_use_them",
-    ),
-    "laws/test_storage.py": (
-        "results_of_every_pair_of_types_equal_the_reference",
-        "results_of_thin_wide_maps_equal_the_reference",
-        "nan_and_infinity_reach_the_bins_that_read_them",
-        "storage_changes_what_is_stored_and_not_what_is_computed",
-        "nothing_outside_out_is_written",
-        "copies_are_rounded_once",
-        "nan_becomes_quiet_and_keeps_its_payload",
-        "rounding_of_float32_is_that_of_numpy_and_ml_dtypes",
-        "what_is_outside_is_stored_like_everything_else",
-    ),
-    "laws/test_gradients.py": (
-        "gradients_equal_their_oracles",
-        "gradients_of_half_precision_are_computed_in_float32",
-        "integer_maps_have_float32_gradients",
-        "roi_align_is_adjoint_and_sums_up_on_random_geometry",
-        "crop_and_resize_is_adjoint_and_sums_up_on_random_geometry",
-        "the_gradient_is_adjoint_to_the_kernel_and_the_double_gradient_is_the_operator",
-        "a_channel_does_not_depend_on_layout_and_neighbours",
-        "what_is_not_finite_reaches_only_what_it_has_a_part_in",
-    ),
-    "kernels/test_streams.py": ("",),  # all of it
-    "kernels/test_sizes.py": (
-        "results",
-        "gradients",
-        "results_of_another_type",
-        "maps_of_another_type_have_the_bits_of_the_same_values_in_float32",
-        "gradients_of_another_type_have_the_same_bits",
-        "rows_that_begin_anywhere_in_a_cache_line",
-        "boxes_of_doubles_between_768_and_1024_columns_are_written",
-        "a_weight_that_is_not_zero_is_read",
-    ),
-}
-SUPPORTED = [name for name in _targets.TARGETS if _host.supported[name]]
+ROOT = Path(__file__).parents[2]
 
 
 def run(arguments, **environment):
     environment = {k: v for k, v in os.environ.items() if k != "CYROI_CPU_CAPABILITY"} | environment
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, env=environment, cwd=TESTS.parent
-    )
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, cwd=ROOT)
 
 
-OTHERS = [name for name in SUPPORTED if name != _targets.target]
+def test_every_target_that_the_cpu_has_is_built():
+    assert targets.BUILT == SUPPORTED
 
 
-@functools.cache
-def started():
-    """The laws on all other targets at once: each runs on one thread most of the time."""
-    tests = [f"{TESTS / file}::test_{name}".removesuffix("::test_") for file, names in LAWS.items() for name in names]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        "not sizes1 and not sizes2",
-        *tests,
-    ]
-    few = {"CYROI_HYPOTHESIS_PROFILE": "few"} if "CYROI_HYPOTHESIS_PROFILE" not in os.environ else {}
-    return {
-        target: subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=TESTS.parent,
-            env=os.environ | few | {"CYROI_CPU_CAPABILITY": target},
-        )
-        for target in OTHERS
-    }
+@pytest.mark.parametrize("file", targets.LAWS)
+def test_the_laws_of_all_targets_exist(file):
+    found = {node.name for node in ast.parse((targets.TESTS / file).read_text()).body if hasattr(node, "name")}
+    assert {f"test_{name}" for name in targets.LAWS[file]} <= found
 
 
-@pytest.mark.parametrize("target", OTHERS)
-def test_the_other_targets_obey_the_laws_of_values(target):
-    output, _ = started()[target].communicate()
-    assert started()[target].returncode == 0, output
-    chosen = run(["-c", "from cyroi.cpu import _targets; print(_targets.target)"], CYROI_CPU_CAPABILITY=target)
-    assert chosen.stdout.strip() == target
+@pytest.mark.skipif(not targets.OTHERS, reason="only one target runs here")
+def test_a_law_runs_on_every_target(request):
+    collected = [item for item in request.session.items if item.name.startswith("test_results_of_every_pair_of_types")]
+    if not collected:
+        pytest.skip("only where laws/test_storage.py is run too")
+    assert {item.callspec.params[targets.PARAMETER] for item in collected} == set(targets.BUILT)
+
+
+@pytest.mark.parametrize("target", targets.OTHERS)
+def test_another_target_computes_meanwhile_and_the_first_one_afterwards(target):
+    """Of thousands of averages some differ in the last bit: the targets add in other orders, or round less often."""
+    call = BY_NAME["roi_align"].call(np.random.default_rng(0), shape=(1, 40, 50, 90), boxes=100, sampling_ratio=0)
+    item = SimpleNamespace(callspec=SimpleNamespace(params={targets.PARAMETER: target}))
+    before = cyroi.roi_align(**call)
+    with targets.of(item):
+        meanwhile = cyroi.roi_align(**call)
+    np.testing.assert_allclose(meanwhile, before, rtol=0, atol=1e-5)
+    assert (meanwhile != before).any()
+    np.testing.assert_array_equal(cyroi.roi_align(**call), before)
 
 
 def test_the_best_supported_target_is_chosen_unless_the_environment_caps_it():

@@ -40,7 +40,7 @@ def assert_rounded(result, expected, maps):
 def assert_is_the_oracle(name, call):
     operator = BY_NAME[name]
     for variant in variants(operator, call):
-        assert_rounded(CLASSIC[name](**variant), operator.oracle(**variant), variant[operator.maps])
+        assert_rounded(CLASSIC[name](**variant), operator.expected(**variant), variant[operator.maps])
 
 
 # Each draw serves eight times, and the engine is held to the same calls.
@@ -78,7 +78,7 @@ def test_images_layouts_and_memory_of_any_order(operator, dtype, layout):
     rng = np.random.default_rng(3)
     for _ in range(3):
         call = operator.call(rng, dtype=dtype, layout=layout)
-        maps, expected = call[operator.maps], operator.oracle(**call)
+        maps, expected = call[operator.maps], operator.expected(**call)
         unaligned = np.frombuffer(b"\0" + maps.tobytes(), np.uint8)[1:].view(dtype).reshape(maps.shape)
         other_order = [np.asfortranarray(maps), maps[::-1].copy()[::-1], maps.astype(maps.dtype.newbyteorder())]
         for same in (maps, unaligned, *other_order):
@@ -114,7 +114,7 @@ def test_nan_and_infinity_reach_exactly_the_bins_that_read_them(operator):
         for _ in range(10):
             call = operator.call(rng, layout="NHWC", shape=(1, 3, 9, 9))
             call[operator.maps][0, 4, 5, 1] = value
-            assert_rounded(CLASSIC[operator.name](**call), operator.oracle(**call), call[operator.maps])
+            assert_rounded(CLASSIC[operator.name](**call), operator.expected(**call), call[operator.maps])
 
 
 def test_a_whole_coordinate_does_not_read_the_next_pixel():
@@ -146,7 +146,7 @@ def test_a_cut_grid_keeps_the_samples_at_both_ends_of_the_band():
 def test_maps_without_pixels_boxes_or_channels(operator):
     for shape, boxes in (((3, 5, 0, 4), 7), ((3, 5, 4, 0), 7), ((3, 0, 4, 4), 7), ((3, 5, 4, 4), 0)):
         call = operator.call(np.random.default_rng(0), shape=shape, boxes=boxes)
-        result, expected = CLASSIC[operator.name](**call), operator.oracle(**call)
+        result, expected = CLASSIC[operator.name](**call), operator.expected(**call)
         assert result.shape == expected.shape
         np.testing.assert_array_equal(result, expected)
 
@@ -163,7 +163,7 @@ def test_what_the_operators_take_and_the_classic_kernels_do_not(operator):
 
 def test_the_comparison_fails_on_what_is_not_rounded_once(operator):
     call = operator.call(np.random.default_rng(0))
-    maps, expected = call[operator.maps], operator.oracle(**call)
+    maps, expected = call[operator.maps], operator.expected(**call)
     result = CLASSIC[operator.name](**call)
     assert_rounded(result, expected, maps)
     largest = np.unravel_index(np.abs(result).argmax(), result.shape)

@@ -54,7 +54,7 @@ def calls(operator):
         call[operator.maps] = (call[operator.maps] * 8).astype(to_dtype(dtype))
         for boxes in ("float16", "float32", "float64", "int8"):
             moved = call | {"boxes": call["boxes"].astype(boxes)}
-            made.append((moved, rng.standard_normal(operator.oracle(**moved).shape)))
+            made.append((moved, rng.standard_normal(operator.expected(**moved).shape)))
     return made
 
 
@@ -151,7 +151,7 @@ def test_a_signalling_nan_among_the_boxes_is_an_error_of_ours_in_any_state(opera
     call = operator.call(np.random.default_rng(74), dtype=np.float64)
     boxes = call["boxes"].astype(np.float32)
     boxes.view(np.uint32)[1, 2] = 0x7F800001  # a NaN that no conversion passes over in silence
-    g = np.ones(operator.oracle(**call).shape)
+    g = np.ones(operator.expected(**call).shape)
     call["boxes"] = boxes
     with state(), pytest.raises(ValueError, match=r"boxes must be finite; got .* in row 1"):
         operator.function(**call)

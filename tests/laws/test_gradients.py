@@ -71,9 +71,9 @@ def assert_gradients_obey(operator, call):
 
 
 def assert_gradients_match_in_any_container(operator, call):
-    g = np.random.default_rng(6).standard_normal(operator.oracle(**call).shape)
+    g = np.random.default_rng(6).standard_normal(operator.expected(**call).shape)
     asked = operator.backward_call(call, g.astype(call[operator.maps].dtype), "boxes")
-    mine, expected = operator.backward(**asked), operator.oracle_backward(**asked)
+    mine, expected = operator.backward(**asked), operator.expected_backward(**asked)
     unit = call["spatial_scale"] if operator is ROI_ALIGN else max(call[operator.maps].shape)
     bound = 2e-6 * abs(g).sum() * abs(call[operator.maps]).max(initial=0) * unit
     for a, b in zip(mine, expected, strict=True) if isinstance(mine, list) else [(mine, expected)]:
@@ -117,7 +117,7 @@ def test_boxes_by_central_differences(operator, layout):
 
 def test_boxes_keep_their_container():
     call = every_kind(ROI_ALIGN, boxes=9) | {"batch_indices": np.array([0, 0, 1, 1, 1, 1, 1, 2, 2])}
-    g = np.random.default_rng(32).standard_normal(ROI_ALIGN.oracle(**call).shape)
+    g = np.random.default_rng(32).standard_normal(ROI_ALIGN.expected(**call).shape)
     assert_same_in_every_container(ROI_ALIGN.backward, ROI_ALIGN.backward_call(call, g, "boxes"))
 
 
@@ -221,7 +221,7 @@ def test_what_is_not_finite_reaches_only_what_it_has_a_part_in(operator, value, 
     for channels in (2, 20) * 8:
         call = operator.call(rng, shape=(2, channels, 9, 9), dtype=np.float64, layout=layout)
         call |= {"aligned": True} if operator is ROI_ALIGN else {"method": "bilinear"}
-        g = rng.standard_normal(operator.oracle(**call).shape)
+        g = rng.standard_normal(operator.expected(**call).shape)
         marked = np.zeros_like(g)
         marked[3, ..., 0] = 1
         asked = operator.backward_call(call, marked, operator.maps)

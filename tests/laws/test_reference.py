@@ -6,7 +6,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from support.arrays import CONTIGUITY
+from support.arrays import CONTIGUITY, to_planar
 from support.laws import assert_matches
 from support.operators import BY_NAME, LAYOUTS, containers
 from support.random_calls import DTYPES, crop_and_resize_calls, roi_align_calls, variants
@@ -22,7 +22,19 @@ def test_result_equals_the_reference(operator, dtype, layout, contiguity, channe
         call = operator.call(rng, dtype=dtype, layout=layout, shape=(2, channels, 9, 12), boxes=5)
         native = call[operator.maps] if contiguity != "list" else call[operator.maps].astype(np.float64)
         result = operator.function(**(call | {operator.maps: CONTIGUITY[contiguity](native)}))
-        assert_matches(result, operator.oracle(**(call | {operator.maps: native})), native)
+        assert_matches(result, operator.expected(**(call | {operator.maps: native})), native)
+
+
+def test_the_layout_of_an_oracle_is_an_order_of_axes(operator):
+    """... which is what the oracles that remember rely on."""
+    call = operator.call(np.random.default_rng(4), shape=(2, 3, 9, 12))
+    expected = operator.oracle(**call)
+    maps = np.ascontiguousarray(call[operator.maps].transpose(LAYOUTS["NHWC"]))
+    for oracle in (operator.oracle, operator.expected, operator.expected):
+        result = oracle(**(call | {operator.maps: maps, "layout": "NHWC"}))
+        np.testing.assert_array_equal(to_planar(result, "NHWC"), expected)
+    other = call | {operator.maps: maps.transpose(0, 2, 1, 3), "layout": "NHWC"}
+    np.testing.assert_array_equal(operator.expected(**other), operator.oracle(**other))
 
 
 @pytest.mark.parametrize("boxes_dtype", ["f2", "f4", "f8", ">f4", "i1", "u2", "i4", "u4", "i8", "u8"])
@@ -31,7 +43,7 @@ def test_boxes_of_every_real_dtype_are_converted_exactly(operator, dtype, boxes_
     call = operator.call(np.random.default_rng(5), dtype=dtype)
     whole = np.abs(np.round(call["boxes"])).astype(boxes_dtype)
     result = operator.function(**(call | {"boxes": whole}))
-    assert_matches(result, operator.oracle(**(call | {"boxes": whole})), call[operator.maps])
+    assert_matches(result, operator.expected(**(call | {"boxes": whole})), call[operator.maps])
     if dtype == np.float64:
         exact = operator.function(**(call | {"boxes": whole.astype(np.float64)}))
         np.testing.assert_array_equal(result, exact)
@@ -43,7 +55,7 @@ def test_every_box_container_and_output_size_means_the_same(dtype, output_size):
     operator = BY_NAME["roi_align"]
     call = operator.call(np.random.default_rng(6), dtype=dtype, output_size=output_size)
     call |= {"boxes": call["boxes"].astype(np.float64), "batch_indices": np.array([0, 0, 0, 1, 1, 2, 2])}
-    expected = operator.oracle(**call)
+    expected = operator.expected(**call)
     made = containers(call.pop("boxes"), call.pop("batch_indices"), 3)
     for arguments in made.values():
         assert_matches(operator.function(**call, **arguments), expected, call["input"])
@@ -78,7 +90,7 @@ def test_crop_and_resize_equals_the_reference_on_long_maps(call):
 
 def assert_all_match(operator, call):
     for variant in variants(operator, call):
-        assert_matches(operator.function(**variant), operator.oracle(**variant), variant[operator.maps])
+        assert_matches(operator.function(**variant), operator.expected(**variant), variant[operator.maps])
 
 
 # --- accuracy where many taps are summed ---
@@ -102,4 +114,4 @@ def test_nan_and_infinity_reach_exactly_the_bins_that_read_them(operator):
         for _ in range(10):
             call = operator.call(rng, layout="NHWC", shape=(1, 3, 9, 9))
             call[operator.maps][0, 4, 5, 1] = value
-            assert_matches(operator.function(**call), operator.oracle(**call), call[operator.maps])
+            assert_matches(operator.function(**call), operator.expected(**call), call[operator.maps])

@@ -61,7 +61,7 @@ def test_results_of_every_pair_of_types_equal_the_reference(operator, maps_dtype
     rng = np.random.default_rng(11)
     for channels, width in ((1, 12), (3, 20), (19, 9), (2, 150)):
         call = random_call(operator, rng, maps_dtype, (2, channels, 9, width), layout, boxes=5)
-        assert_stored(into(operator, call, out_dtype), operator.oracle(**call), call[operator.maps])
+        assert_stored(into(operator, call, out_dtype), operator.expected(**call), call[operator.maps])
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -72,14 +72,14 @@ def test_results_of_thin_wide_maps_equal_the_reference(operator, maps_dtype, lay
     call = random_call(operator, rng, maps_dtype, (1, 1, 2, width), layout, boxes=4)
     call |= {operator.size: (1, bins)} | ({"sampling_ratio": 0} if operator.size == "output_size" else {})
     for out_dtype in {maps_dtype, np.dtype(np.float32)}:
-        assert_stored(into(operator, call, out_dtype), operator.oracle(**call), call[operator.maps])
+        assert_stored(into(operator, call, out_dtype), operator.expected(**call), call[operator.maps])
 
 
 def test_a_new_result_has_the_floating_type_of_the_maps(operator, maps_dtype):
     call = random_call(operator, np.random.default_rng(12), maps_dtype, (2, 3, 9, 12))
     result = operator.function(**call)
     assert result.dtype == (maps_dtype if maps_dtype in FLOATS else np.float32)
-    assert_stored(result, operator.oracle(**call), call[operator.maps])
+    assert_stored(result, operator.expected(**call), call[operator.maps])
 
 
 def test_nan_and_infinity_reach_the_bins_that_read_them(operator, out_dtype):
@@ -89,7 +89,7 @@ def test_nan_and_infinity_reach_the_bins_that_read_them(operator, out_dtype):
         for value in (np.nan, np.inf, -np.inf):
             call = random_call(operator, rng, dtype, (1, 3, 9, 9))
             call[operator.maps][0, 1, 4, 5] = value
-            assert_stored(into(operator, call, out_dtype), operator.oracle(**call), call[operator.maps])
+            assert_stored(into(operator, call, out_dtype), operator.expected(**call), call[operator.maps])
 
 
 # --- the same bits, whatever the memory ---

@@ -20,7 +20,7 @@ SEED = 11
 def made_up(operator: Operator, call: Call) -> tuple[np.ndarray, Call]:
     """A random gradient of the call's result, and the call without what the gradient must not depend on."""
     linear = call | ({"extrapolation_value": 0.0} if "extrapolation_value" in call else {})
-    shape = operator.oracle(**linear).shape
+    shape = operator.expected(**linear).shape
     return np.random.default_rng(SEED).standard_normal(shape).astype(np.asarray(call[operator.maps]).dtype), linear
 
 
@@ -37,9 +37,9 @@ def assert_adjoint(operator: Operator, backward: Backward, call: Call, tolerance
     gradient = backward(**operator.backward_call(call, g, operator.maps))
     assert gradient.shape == maps.shape
     layout = call["layout"] if maps.ndim == 4 else None
-    left = per_channel(operator.oracle(**linear) * g, layout)
+    left = per_channel(operator.expected(**linear) * g, layout)
     right = per_channel(maps * gradient.astype(float), layout)
-    largest = per_channel(operator.oracle(**(linear | {operator.maps: abs(maps)})) * abs(g), layout)
+    largest = per_channel(operator.expected(**(linear | {operator.maps: abs(maps)})) * abs(g), layout)
     assert (abs(left - right) <= tolerance * largest).all(), f"{left} and {right}"
 
 
@@ -50,7 +50,7 @@ def assert_sum_rule(operator: Operator, backward: Backward, call: Call, toleranc
     for image, of_image in enumerate(gradient):
         one = np.zeros_like(linear[operator.maps])
         one[image] = 1  # the weights of this image's bins, 0 in the others'
-        weighted = operator.oracle(**(linear | {operator.maps: one})) * g
+        weighted = operator.expected(**(linear | {operator.maps: one})) * g
         left = per_channel(of_image[np.newaxis], call["layout"])
         right = per_channel(weighted, call["layout"])
         largest = per_channel(abs(weighted), call["layout"])
@@ -75,7 +75,7 @@ def assert_central_differences(operator: Operator, backward: Backward, call: Cal
         for way in (-1, 0, 1):
             moved = boxes[k : k + 1].copy()
             moved[0, column] += way * step
-            one = operator.oracle(**(linear | {"boxes": moved, operator.index: index[k : k + 1]}))
+            one = operator.expected(**(linear | {"boxes": moved, operator.index: index[k : k + 1]}))
             values.append(float((one[0] * g[k]).sum()))
         before, after = (values[1] - values[0]) / step, (values[2] - values[1]) / step
         noise = 1e-13 * float(abs(g[k]).sum() * abs(linear[operator.maps]).max()) / step
@@ -112,11 +112,11 @@ def assert_gradients_match(operator: Operator, call: Call, backward: Backward | 
     """Both gradients equal the oracle's, in every dtype relative to the sums of absolute values."""
     backward = backward or operator.backward
     dtype = dtype or call[operator.maps].dtype.type
-    g = np.random.default_rng(5).standard_normal(operator.oracle(**call).shape).astype(dtype)
+    g = np.random.default_rng(5).standard_normal(operator.expected(**call).shape).astype(dtype)
     asked = operator.backward_call(call, g, (operator.maps, "boxes"))
     maps, boxes = backward(**asked)
-    expected_maps, expected_boxes = operator.oracle_backward(**(asked | {"grad_output": g.astype(float)}))
-    sums = operator.oracle_backward(**(asked | {"grad_output": abs(g.astype(float)), "wrt": operator.maps}))
+    expected_maps, expected_boxes = operator.expected_backward(**(asked | {"grad_output": g.astype(float)}))
+    sums = operator.expected_backward(**(asked | {"grad_output": abs(g.astype(float)), "wrt": operator.maps}))
     assert maps.dtype == dtype
     assert maps.shape == expected_maps.shape
     assert (abs(maps.astype(float) - expected_maps) <= TOLERANCE[dtype] * max(sums.max(initial=0), 1e-30)).all()

@@ -11,6 +11,8 @@ import numpy as np
 import cyroi
 from cyroi.reference import oracle
 
+from .remembered import remembered
+
 Call = dict[str, Any]  # keyword arguments
 
 LAYOUTS = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 2, 3, 1)}  # planar -> layout
@@ -25,6 +27,8 @@ class Operator:
     oracle: Callable[..., Any]
     backward: Callable[..., Any]
     oracle_backward: Callable[..., Any]
+    expected: Callable[..., Any]  # the oracles, which remember what they were asked
+    expected_backward: Callable[..., Any]
     maps: str  # name of the argument that holds the maps
     index: str  # ... of the argument that holds the image of each box
     size: str  # ... of the argument that holds the size of the result
@@ -87,6 +91,8 @@ OPERATORS = [
         oracle.roi_align,
         cyroi.roi_align_backward,
         oracle.roi_align_backward,
+        remembered(oracle.roi_align),
+        remembered(oracle.roi_align_backward),
         maps="input",
         index="batch_indices",
         size="output_size",
@@ -98,6 +104,8 @@ OPERATORS = [
         oracle.crop_and_resize,
         cyroi.crop_and_resize_backward,
         oracle.crop_and_resize_backward,
+        remembered(oracle.crop_and_resize),
+        remembered(oracle.crop_and_resize_backward),
         maps="image",
         index="box_indices",
         size="crop_size",

@@ -15,7 +15,10 @@ from cyroi.cpu import _separable
 
 from .operators import LAYOUTS, Call
 
-LANES = sorted(set(_separable.lanes().values()))
+
+def lanes() -> list[int]:
+    """Elements of a vector of the target in use."""
+    return sorted(set(_separable.lanes().values()))
 
 
 def bounded(bound: str) -> set[int]:
@@ -30,7 +33,7 @@ def around(*sizes: int) -> list[int]:
 
 def vectors() -> set[int]:
     """Elements of a vector, and of the four vectors that the columns of a block fill."""
-    return {many * lanes for lanes in LANES for many in (1, 4)}
+    return {many * n for n in lanes() for many in (1, 4)}
 
 
 def columns() -> list[int]:
@@ -39,14 +42,14 @@ def columns() -> list[int]:
 
 
 def bins_x() -> list[int]:
-    blocks = {_separable.SIZES["kManyBlocks"][0] * lanes for lanes in LANES}
+    blocks = {_separable.SIZES["kManyBlocks"][0] * n for n in lanes()}
     return around(*bounded("bins_x"), *bounded("bins"), *vectors(), *blocks)
 
 
 def rows() -> list[int]:
     """Elements of rows of a result."""
     elements = bounded("elements_of_rows")
-    of_channels = {size // lanes for size in elements for lanes in (*LANES, 16)}
+    of_channels = {size // n for size in elements for n in (*lanes(), 16)}
     return around(*elements, *of_channels, *(size // item for size in bounded("bytes_of_rows") for item in (4, 8)))
 
 
@@ -126,19 +129,19 @@ def of_rows(n: int) -> Iterator[Call]:
     yield crop_and_resize((2, 3, 30), [[0, 0, 1, 1]], (max(n // 32, 1), 32))
 
 
-# bound -> sizes of calls, and their maker
-CALLS: dict[str, tuple[list[int], Callable[[int], Iterator[Call]]]] = {
-    "columns": (columns(), of_columns),
-    "bytes_of_columns": (columns(), of_rows_of_maps),  # the other axis knows none of them
-    "column_taps": (around(*bounded("column_taps")), of_column_taps),
-    "row_taps": (around(*bounded("row_taps"), *(2 * n for n in bounded("row_taps"))), of_row_taps),
-    "bins": (around(*bounded("bins")), of_bins_y),
-    "bins_x": (bins_x(), of_bins_x),
-    "bins_y": (around(*bounded("bins_y")), of_bins_y),
-    "channels": (around(*bounded("channels"), *LANES), of_channels),
-    "shares": (around(*bounded("shares")), of_shares),
-    "elements_of_rows": (rows(), of_rows),
-    "bytes_of_rows": (around(*(n // 2 for n in bounded("bytes_of_rows"))), of_rows),
+# bound -> sizes of calls, which hang on the target in use, and their maker
+CALLS: dict[str, tuple[Callable[[], list[int]], Callable[[int], Iterator[Call]]]] = {
+    "columns": (columns, of_columns),
+    "bytes_of_columns": (columns, of_rows_of_maps),  # the other axis knows none of them
+    "column_taps": (lambda: around(*bounded("column_taps")), of_column_taps),
+    "row_taps": (lambda: around(*bounded("row_taps"), *(2 * n for n in bounded("row_taps"))), of_row_taps),
+    "bins": (lambda: around(*bounded("bins")), of_bins_y),
+    "bins_x": (bins_x, of_bins_x),
+    "bins_y": (lambda: around(*bounded("bins_y")), of_bins_y),
+    "channels": (lambda: around(*bounded("channels"), *lanes()), of_channels),
+    "shares": (lambda: around(*bounded("shares")), of_shares),
+    "elements_of_rows": (rows, of_rows),
+    "bytes_of_rows": (lambda: around(*(n // 2 for n in bounded("bytes_of_rows"))), of_rows),
 }
 
 
