@@ -1,7 +1,8 @@
 """Which laws every SIMD target is held to, and how a test is run on another target than that of this process.
 
-`_separable.use_target` changes the kernels of the process. So one process runs a test on one target after the other, and
-the oracles are asked once for all of them (`support/remembered.py`): a process per target spent half its time there.
+`_separable.use_target` changes the kernels of the process. So one process runs a test on one target after the other,
+and the oracles are asked once for all of them (`support/remembered.py`): a process per target spent half its time
+there.
 """
 
 from __future__ import annotations
