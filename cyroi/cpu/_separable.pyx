@@ -59,7 +59,7 @@ SIZES = listed_sizes()
 
 
 def use_target(capsule):
-    """Sets the SIMD target, the `table` of one of the target modules. Once, before the first call."""
+    """Sets the SIMD target, the `table` of one of the target modules. Not while a call runs."""
     global target
     target = <const Target*> PyCapsule_GetPointer(capsule, "cyroi.Target")
 

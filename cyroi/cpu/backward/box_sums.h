@@ -1,4 +1,5 @@
-/* The gradient to the boxes: from the sums of lanes to those of a box, and the work items. See to_boxes.h. */
+/* The gradient to the boxes: from the sums of lanes to those of a box, and the work items. See to_boxes.h.
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_BOX_SUMS_H
 #define CYROI_CPU_BACKWARD_BOX_SUMS_H
 

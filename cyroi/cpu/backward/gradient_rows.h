@@ -1,5 +1,5 @@
 /* Rows of the gradient of the result, and the walk over the windows of a box: what both gradients share on the routes
- * planes and fused. */
+ * planes and fused. Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_GRADIENT_ROWS_H
 #define CYROI_CPU_BACKWARD_GRADIENT_ROWS_H
 

@@ -2,7 +2,9 @@
  *
  * Decision: each pixel that a box reaches is read, changed and written once. What its bins give is formed anew for
  * each, along x and then along y, in the order of the other routes: four products per bin where interpolation is
- * linear, which is no more than a buffer would cost. */
+ * linear, which is no more than a buffer would cost.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_MAPS_PIXELS_H
 #define CYROI_CPU_BACKWARD_MAPS_PIXELS_H
 

@@ -3,7 +3,9 @@
  *     map[y] += sum over bin rows p of Ay[p, y] * spread[p]       (p ascending; spread: windows.h)
  *
  * For a few windows at a time, the rows of the gradient are spread over them into a buffer in L1; then each map row
- * that the box reaches is read, changed and written once, with all bin rows that reach it. */
+ * that the box reaches is read, changed and written once, with all bin rows that reach it.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_MAPS_PLANES_H
 #define CYROI_CPU_BACKWARD_MAPS_PLANES_H
 

@@ -14,7 +14,9 @@
  * b) A tap has a part in a derivative where its derivative is not 0, or where it has a weight and the other axis moves.
  *    The quick loops multiply the others by 0, which tells only where the map or the gradient is not finite. So sums
  *    that are not finite are formed again by the same loops with `exact`, which leave them out: NaN and infinity reach
- *    what they have a part in, and such a box takes less than three times as long. */
+ *    what they have a part in, and such a box takes less than three times as long.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_TO_BOXES_H
 #define CYROI_CPU_BACKWARD_TO_BOXES_H
 

@@ -11,7 +11,9 @@
  * b) A chunk of boxes that is not the first goes on with what the one before left. Outputs beyond a tile of bins come
  *    tile by tile: then all boxes of the first tile come before those of the second.
  * c) What a box adds where a column is reached by none of its bins, but lies in a window, is weight times 0: nothing. A
- *    pixel of weight 0 gets nothing either, not even 0 times infinity, because it is no tap. */
+ *    pixel of weight 0 gets nothing either, not even 0 times infinity, because it is no tap.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_TO_MAPS_H
 #define CYROI_CPU_BACKWARD_TO_MAPS_H
 

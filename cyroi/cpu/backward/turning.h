@@ -1,4 +1,4 @@
-/* A planned box once its taps are turned (cyroi/turned.h), for both gradients. */
+/* A planned box once its taps are turned (cyroi/turned.h), for both gradients. Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_TURNING_H
 #define CYROI_CPU_BACKWARD_TURNING_H
 

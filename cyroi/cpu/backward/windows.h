@@ -13,7 +13,9 @@
  * c) The places of a window are relative to the first bin that reaches it, so an output may have any width.
  * d) Where an element has more bins than kShares, where bins of a window span more than four vectors, where tables have
  *    no room left, and on targets without permutations, spreading goes element by element. The sums are the same ones
- *    in the same order, so the bits are too. */
+ *    in the same order, so the bits are too.
+ *
+ * Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_WINDOWS_H
 #define CYROI_CPU_BACKWARD_WINDOWS_H
 

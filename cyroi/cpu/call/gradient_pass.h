@@ -5,7 +5,9 @@
  *    chunks run one after the other, and what bounds the time of an item is the boxes of a chunk.
  * b) To the boxes, an item is a run of boxes and a group of channels (box_sums.h). It leaves its sums in memory of the
  *    chunk, and they are added up in order after all of its items.
- * c) Tables of windows have a fixed room. Boxes beyond it do without, which costs time and no bit. */
+ * c) Tables of windows have a fixed room. Boxes beyond it do without, which costs time and no bit.
+ *
+ * Compiled once. */
 #ifndef CYROI_CPU_CALL_GRADIENT_PASS_H
 #define CYROI_CPU_CALL_GRADIENT_PASS_H
 

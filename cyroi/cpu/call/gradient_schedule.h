@@ -1,4 +1,5 @@
-/* What is decided about a planned chunk of boxes before its work items run: order, runs, places of tables, costs. */
+/* What is decided about a planned chunk of boxes before its work items run: order, runs, places of tables, costs.
+ * Compiled once. */
 #ifndef CYROI_CPU_CALL_GRADIENT_SCHEDULE_H
 #define CYROI_CPU_CALL_GRADIENT_SCHEDULE_H
 

@@ -1,4 +1,5 @@
-/* The route of a call: in which order its maps are walked through, and where its results go on the way. */
+/* The route of a call: in which order its maps are walked through, and where its results go on the way.
+ * Compiled once. */
 #ifndef CYROI_CPU_CALL_ROUTE_H
 #define CYROI_CPU_CALL_ROUTE_H
 
