@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .arguments.boxes import BOX_VALUES
-from .arguments.layout import AXES, as_batch, is_readable, is_scattered, layout_shape, readable, traversable, writable
+from .arguments.layout import (
+    AXES,
+    as_batch,
+    is_readable,
+    is_scattered,
+    layout_shape,
+    readable,
+    rounded,
+    traversable,
+    writable,
+)
 from .cpu import _separable, _targets
 
 if TYPE_CHECKING:
@@ -31,6 +41,7 @@ class Sampling(NamedTuple):
     spatial_scale: float = 1.0
     sampling_ratio: int = 0
     aligned: bool = False
+    snap_edges: bool = False
 
 
 def apply(
@@ -55,13 +66,14 @@ def apply(
         target = written.transpose(AXES[layout])
         _separable.execute(
             bits(planar), boxes.coordinates, boxes.images, bits(target), _separable.ELEMENTS[planar.dtype.name],
-            _separable.ELEMENTS[target.dtype.name], sampling.convention, sampling.spatial_scale,
-            sampling.sampling_ratio, sampling.aligned, fill, num_threads,
+            _separable.ELEMENTS[target.dtype.name], *sampling, fill, num_threads, _narrow(boxes),
         )  # fmt: skip
+        if written.dtype == np.float64 and result.dtype.kind in "iu":
+            written = rounded(written, result.dtype)
     except MemoryError as error:
         raise _no_memory(size_name, error) from None
     if written is not result:
-        np.copyto(result, written)
+        np.copyto(result, written, casting="unsafe")  # exact but for uint8 to bool, where all but 0 is true
 
 
 def differentiate(
@@ -127,9 +139,13 @@ def _differentiate(
     grad = traversable(grad)
     _separable.differentiate(
         bits(maps), bits(grad), boxes.coordinates, boxes.images, to_boxes, _separable.ELEMENTS[maps.dtype.name],
-        _separable.ELEMENTS[grad.dtype.name], sampling.convention, sampling.spatial_scale,
-        sampling.sampling_ratio, sampling.aligned, num_threads,
+        _separable.ELEMENTS[grad.dtype.name], *sampling, num_threads, _narrow(boxes),
     )  # fmt: skip
+
+
+def _narrow(boxes: Boxes) -> Array | None:
+    narrow = boxes.narrow
+    return None if narrow is None else narrow.view(np.uint8)
 
 
 def _store(sources: list[Array], targets: list[Array]) -> None:

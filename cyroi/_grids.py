@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .arguments import validate
+from .arguments.arrays import as_array
 from .arguments.boxes import FROM_X1Y1X2Y2, FROM_Y1X1Y2X2
 from .arguments.boxes import corners as box_corners
 from .reference import _crop_and_resize, _roi_align
@@ -69,4 +70,4 @@ def grid(box: Array, bins: tuple[int, int], pixels: Array, axis: Convention) -> 
 
 def corners(name: str, boxes: ArrayLike, operator: str, pixels: Array) -> Array:
     """(K, 4) coordinates y1 x1 y2 x2, of the dtype in which the operator would compute its samples."""
-    return box_corners(name, validate.as_array(name, boxes), BOX_ORDERS[operator], pixels.dtype)
+    return box_corners(name, as_array(name, boxes), BOX_ORDERS[operator], pixels.dtype)

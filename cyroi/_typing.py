@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
 Indices = NDArray[np.intp]
 
-__all__ = ["Array", "ArrayLike", "Indices"]
+__all__ = ["Array", "ArrayLike", "DTypeLike", "Indices"]

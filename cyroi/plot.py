@@ -14,6 +14,7 @@ import numpy as np
 
 from . import _grids
 from .arguments import validate
+from .arguments.arrays import as_array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,7 +155,7 @@ def show_sampling_points(
     pixels = validate.picture("image", image)
     bins = validate.output_size("output_size", output_size)
     convention = _grids.convention(operator, spatial_scale, sampling_ratio, aligned)
-    corners = validate.as_array("box", box)
+    corners = as_array("box", box)
     if corners.shape != (4,):
         raise ValueError(f"box must have shape (4,); got {corners.shape}")
     y, x = _grids.grid(_grids.corners("box", corners[np.newaxis], operator, pixels)[0], bins, pixels, convention)

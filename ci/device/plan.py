@@ -34,7 +34,7 @@ FILL = 0xA5  # of memory that is written, so that what stays unwritten is compar
 
 TILE = np.dtype([(name, "<i8") for name in ("first_y", "first_x", "bins_y", "bins_x")])
 OPERATOR = np.dtype(
-    [("convention", "<i4"), ("aligned", "?"), ("sampling_ratio", "<i8"), ("spatial_scale", "<f8")]
+    [("convention", "<i4"), ("aligned", "?"), ("sampling_ratio", "<i8"), ("spatial_scale", "<f8"), ("snap_edges", "?")]
     + [(name, "<i8") for name in ("height", "width", "bins_y", "bins_x")]
     + [("tile", TILE)],
     align=True,
@@ -53,12 +53,13 @@ SHAPES = (
 )
 CONVENTIONS = (
     *(
-        (ROI_ALIGN, aligned, ratio, scale)
+        (ROI_ALIGN, aligned, ratio, scale, False)
         for aligned in (False, True)
         for ratio, scale in ((0, 0.25), (2, 0.3), (3, 1))
     ),
-    (CROP_BILINEAR, False, 0, 1),
-    (CROP_NEAREST, False, 0, 1),
+    (CROP_BILINEAR, False, 0, 1, False),
+    (CROP_BILINEAR, False, 0, 1, True),
+    (CROP_NEAREST, False, 0, 1, False),
 )
 
 
@@ -92,7 +93,7 @@ def works() -> Iterator[tuple[np.ndarray, str, str]]:
     for (geometry, real), shape, convention in itertools.product(types, SHAPES, CONVENTIONS):
         work = np.zeros((), WORK)
         op = work["op"]
-        op["convention"], op["aligned"], op["sampling_ratio"], op["spatial_scale"] = convention
+        op["convention"], op["aligned"], op["sampling_ratio"], op["spatial_scale"], op["snap_edges"] = convention
         (op["bins_y"], op["bins_x"]), (op["height"], op["width"]), op["tile"], work["batch"] = shape
         work["boxes"] = BOXES
         yield work, geometry, real

@@ -3,17 +3,19 @@
 Boxes and indices are copied before they are looked at (snapshot, then validate): another thread that changes the
 caller's array cannot invalidate a check. The caller's object is asked for its values once. What else anybody needs to
 know of it, such as what a gradient goes out in, is noted on that occasion.
+
+No detections is an ordinary result. NumPy makes arrays of one axis and of no dtype that matters out of empty lists, so
+whatever holds nothing is no boxes: shapes (0,), (0, 0) and (1, 0) too.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .validate import as_array, refuse_mask
+from .arrays import as_array, real_numbers, refuse_inexact
 
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike, Indices
@@ -22,49 +24,78 @@ BOX_VALUES = 4  # of one box, in the kernels' order: y1 x1 y2 x2
 # This order, as columns of ...
 FROM_X1Y1X2Y2 = (1, 0, 3, 2)
 FROM_Y1X1Y2X2 = (0, 1, 2, 3)
-_EXACT_IN_FLOAT64 = 2**53
+_BOX_DTYPES = {"float16", "float32", "float64"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_DIGITS = {
+    "bfloat16": 8,
+    "float16": 11,
+    "float32": 24,
+    "float64": 53,
+}  # of the significand: what whole numbers it holds
 
 
 class Boxes(NamedTuple):
     """Private copies of boxes and of their image indices, validated; and the container that they came in."""
 
-    coordinates: Array  # (K, BOX_VALUES) in the geometry dtype
+    coordinates: Array  # (K, BOX_VALUES) in the geometry dtype; in float64 where it is not the same for all
     images: Indices  # (K,)
+    geometry: list[np.dtype[Any]]  # the geometry dtype of each of ...
     arrays: list[Array]  # as they came, for their shapes and dtypes only: values may have changed since
     is_list: bool  # one array per image, else one for all
     order: Sequence[int]  # where y1 x1 y2 x2 stand among the last columns; its own inverse
     sources: Sequence[object]  # the caller's objects: `out` must lie apart from those that are arrays
 
+    @property
+    def narrow(self) -> Array | None:
+        """(K,) of bool: whose geometry dtype is float32 while the coordinates are float64; None: that of no box."""
+        if len(set(self.geometry)) == 1 or self.coordinates.dtype == np.float32:
+            return None
+        return np.repeat([dtype == np.float32 for dtype in self.geometry], list(map(len, self.arrays)))
 
-def roi_boxes(boxes: Any, batch_indices: Any, images: int, maps_dtype: np.dtype[Any]) -> Boxes:
-    """Boxes x1 y1 x2 y2 of roi_align: (K, 5), (K, 4) with `batch_indices`, or a list of one array per image."""
-    arrays = _list_of_arrays(boxes)
+    def parts(self) -> Iterator[tuple[slice, Array]]:
+        """The boxes of each array, and their coordinates in their own geometry dtype."""
+        last = 0
+        for array, dtype in zip(self.arrays, self.geometry, strict=True):
+            first, last = last, last + len(array)
+            yield slice(first, last), self.coordinates[first:last].astype(dtype, copy=False)
+
+    def rows(self) -> Iterator[Array]:
+        """Each box in its own geometry dtype."""
+        return (row for _, part in self.parts() for row in part)
+
+
+def roi_boxes(boxes: Any, batch_indices: Any, images: int, maps_dtype: np.dtype[Any], *, single: bool = False) -> Boxes:
+    """Boxes x1 y1 x2 y2 of roi_align: (K, 5), (K, 4) with `batch_indices`, or a list of one array per image.
+
+    single: there is one image, without an axis for it, so boxes need no index.
+    """
     sources = boxes if isinstance(boxes, (list, tuple)) else [boxes]
-    if arrays is None:
-        array = as_array("boxes", boxes)
-        columns, indices = _from_array(array, batch_indices, images)
-        arrays, is_list = [array], False
-    else:
+    arrays = _list_of_arrays(boxes)
+    if arrays is not None:
         if batch_indices is not None:
             raise ValueError("batch_indices must be None where boxes is a list of arrays, one per image")
-        columns, indices = _from_list(arrays, images)
-        is_list = True
+        return _from_list(arrays, images, maps_dtype, sources)
+    array = real_numbers("boxes", as_array("boxes", boxes), boxes)
+    if batch_indices is None and (single or array.shape == (0, BOX_VALUES)):
+        batch_indices = np.zeros(len(array) if array.ndim else 0, np.intp)
+    array = _without_boxes(array, BOX_VALUES + (batch_indices is None))
+    columns, indices = _from_array(array, batch_indices, images, single)
     found = coordinates("boxes", columns, FROM_X1Y1X2Y2, geometry_dtype(maps_dtype, columns.dtype))
-    return Boxes(found, indices, arrays, is_list, FROM_X1Y1X2Y2, sources)
+    return Boxes(found, indices, [found.dtype], [array], False, FROM_X1Y1X2Y2, sources)
 
 
 def crop_boxes(
     boxes: Any, box_indices: ArrayLike | None, images: int, maps_dtype: np.dtype[Any], *, single: bool
 ) -> Boxes:
     """Boxes y1 x1 y2 x2 of crop_and_resize, (K, 4); single: there is one image, without an axis for it."""
-    array = as_array("boxes", boxes)
+    array = _without_boxes(real_numbers("boxes", as_array("boxes", boxes), boxes), BOX_VALUES)
     found = corners("boxes", array, FROM_Y1X1Y2X2, maps_dtype)
-    if single != (box_indices is None):
-        expected = "None for a single image" if single else "given for a batch of images"
-        raise ValueError(f"box_indices must be {expected}; got {box_indices!r}")
     count = len(found)
-    indices = image_indices("box_indices", np.zeros(count, np.intp) if single else box_indices, count, images)
-    return Boxes(found, indices, [array], False, FROM_Y1X1Y2X2, [boxes])
+    if box_indices is None:
+        if not single:
+            raise ValueError("box_indices must be given for a batch of images; got None")
+        box_indices = np.zeros(count, np.intp)
+    indices = image_indices("box_indices", box_indices, count, images)
+    return Boxes(found, indices, [found.dtype], [array], False, FROM_Y1X1Y2X2, [boxes])
 
 
 def corners(name: str, array: Array, order: Sequence[int], maps_dtype: np.dtype[Any]) -> Array:
@@ -75,27 +106,32 @@ def corners(name: str, array: Array, order: Sequence[int], maps_dtype: np.dtype[
     return coordinates(name, array, order, geometry_dtype(maps_dtype, array.dtype))
 
 
+def _without_boxes(array: Array, columns: int) -> Array:
+    """An array that holds nothing as one of no boxes; any other as it is."""
+    nothing = array.ndim in (1, 2) and array.shape[-1] == 0 and array.shape[0] <= 1
+    return array.reshape(0, columns) if nothing else array
+
+
 def _list_of_arrays(boxes: object) -> list[Array] | None:
-    """The arrays of a list or tuple none of whose elements has less than two axes; None if boxes are something else."""
-    if not isinstance(boxes, (list, tuple)):
+    """The arrays of a list or tuple whose elements have two axes, or hold nothing; None if boxes are something else."""
+    if not isinstance(boxes, (list, tuple)) or len(boxes) == 0:
         return None
     arrays = []
     for i, element in enumerate(boxes):
         try:
-            array = np.asarray(element)
+            array = _without_boxes(as_array(f"boxes[{i}]", element), BOX_VALUES)
         except ValueError:
             if hasattr(element, "__array__"):
                 raise
             return None  # ragged: as_array will say so
         if array.ndim < 2:
             return None
-        refuse_mask(f"boxes[{i}]", element)
-        arrays.append(np.ndarray.view(array, np.ndarray))  # private, as in as_array
+        arrays.append(real_numbers(f"boxes[{i}]", array, element))
     return arrays
 
 
-def _from_list(arrays: list[Array], images: int) -> tuple[Array, Indices]:
-    """The boxes of all images one after the other, and the image of each."""
+def _from_list(arrays: list[Array], images: int, maps_dtype: np.dtype[Any], sources: Sequence[object]) -> Boxes:
+    """The boxes of all images one after the other, each in the geometry dtype of its own array."""
     found = []
     for i, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != BOX_VALUES:
@@ -103,26 +139,28 @@ def _from_list(arrays: list[Array], images: int) -> tuple[Array, Indices]:
         found.append(box_dtype(f"boxes[{i}]", array))
     if len(found) != images:
         raise ValueError(f"boxes must hold one array per image: expected {images}, got {len(found)}")
-    counts = [len(array) for array in found]
-    if len({array.dtype for array in found}) > 1:  # they are converted on the way
-        for array, first in zip(found, itertools.accumulate(counts, initial=0), strict=False):
-            finite("boxes", array, array, first)
-    together = np.concatenate(found) if found else np.empty((0, BOX_VALUES), np.float32)
-    return together, np.repeat(np.arange(images), counts)
+    parts = [
+        coordinates(f"boxes[{i}]", array, FROM_X1Y1X2Y2, geometry_dtype(maps_dtype, array.dtype))
+        for i, array in enumerate(found)
+    ]
+    together = np.concatenate([part for part in parts if len(part)] or parts)
+    image = np.repeat(np.arange(images), [len(part) for part in parts])
+    geometry = [part.dtype for part in parts]
+    return Boxes(together, image, geometry, arrays, True, FROM_X1Y1X2Y2, sources)
 
 
-def _from_array(boxes: Array, batch_indices: Any, images: int) -> tuple[Array, Indices]:
+def _from_array(boxes: Array, batch_indices: Any, images: int, single: bool) -> tuple[Array, Indices]:
     """Private copy of the columns that are corners, and the image of each box."""
-    if batch_indices is None and boxes.shape == (0, BOX_VALUES):
-        batch_indices = []  # no box needs an index
     has_column = batch_indices is None
     if boxes.ndim != 2 or boxes.shape[1] != BOX_VALUES + has_column:
         bare, full = f"(K, {BOX_VALUES})", f"(K, {BOX_VALUES + 1})"
-        expected = f"{full}, or {bare} with batch_indices" if has_column else f"{bare}, because batch_indices is given"
+        why = "because the input is a single image" if single else "because batch_indices is given"
+        expected = f"{full}, or {bare} with batch_indices" if has_column else f"{bare}, {why}"
         raise ValueError(f"boxes must have shape {expected}; got {boxes.shape}")
+    digits = _DIGITS.get(boxes.dtype.name, 64)
     boxes = np.array(box_dtype("boxes", boxes))
     if has_column:
-        return boxes[:, 1:], index_column("boxes", boxes[:, 0], images)
+        return boxes[:, 1:], index_column("boxes", boxes[:, 0], digits, images)
     return boxes, image_indices("batch_indices", batch_indices, len(boxes), images)
 
 
@@ -131,20 +169,18 @@ def _from_array(boxes: Array, batch_indices: Any, images: int) -> tuple[Array, I
 
 def box_dtype(name: str, array: Array) -> Array:
     """Boxes of a dtype that converts exactly to float32 or float64."""
-    if array.size == 0 and array.dtype.kind == "f":
-        array = array.astype(np.float32)  # an empty list has no dtype of its own
-    kind, size = array.dtype.kind, array.dtype.itemsize
-    if not (kind in "iu" or (kind == "f" and size <= 8)):
+    if array.dtype.name == "bfloat16" or (array.size == 0 and array.dtype.kind in "fO"):
+        array = array.astype(np.float32)  # NumPy knows nothing of bfloat16; an empty list has no dtype of its own
+    if array.dtype.name not in _BOX_DTYPES:
         raise TypeError(f"{name} must have a real dtype of at most 64 bits; got {array.dtype}")
-    if kind in "iu" and size == 8 and array.size and max(int(array.max()), -int(array.min())) > _EXACT_IN_FLOAT64:
-        raise ValueError(f"{name} must hold integers that float64 represents, within +-2**53")
+    refuse_inexact(name, array)
     return array
 
 
 def geometry_dtype(maps_dtype: np.dtype[Any], boxes_dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The type in which coordinates are computed: float32, unless maps or boxes say more than it can hold."""
-    wide = boxes_dtype.itemsize > (4 if boxes_dtype.kind == "f" else 2)
-    return np.dtype(np.float64 if wide or maps_dtype.itemsize > 4 else np.float32)
+    wide = any(dtype.itemsize > (2 if dtype.kind in "iu" else 4) for dtype in (maps_dtype, boxes_dtype))
+    return np.dtype(np.float64 if wide else np.float32)
 
 
 def coordinates(name: str, boxes: Array, order: Sequence[int], dtype: np.dtype[Any]) -> Array:
@@ -154,14 +190,14 @@ def coordinates(name: str, boxes: Array, order: Sequence[int], dtype: np.dtype[A
     return np.ascontiguousarray(copied, dtype)  # exact
 
 
-def finite(name: str, boxes: Array, shown: Array, first: int = 0) -> None:
-    """That boxes are finite, else an error with a row of `shown`; first: the number of row 0.
+def finite(name: str, boxes: Array, shown: Array) -> None:
+    """That boxes are finite, else an error with a row of `shown`.
 
     Before boxes are converted: NumPy tells of a signalling NaN there, by an exception of its own if the user wants it.
     """
     if not np.isfinite(boxes).all():
         row = int(np.flatnonzero(~np.isfinite(boxes).all(axis=1))[0])
-        raise ValueError(f"{name} must be finite; got {shown[row].tolist()} in row {first + row}")
+        raise ValueError(f"{name} must be finite; got {shown[row].tolist()} in row {row}")
 
 
 # --- image indices ---
@@ -169,8 +205,8 @@ def finite(name: str, boxes: Array, shown: Array, first: int = 0) -> None:
 
 def image_indices(name: str, value: object, count: int, images: int) -> Indices:
     """Private copy of the image index of each of `count` boxes."""
-    array = np.array(as_array(name, value))
-    if array.size == 0 and not hasattr(value, "dtype"):
+    array = np.array(real_numbers(name, as_array(name, value), value))
+    if array.shape == (0,) and array.dtype.kind in "fO":
         array = array.astype(np.intp)  # an empty list has no dtype of its own
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must have an integer dtype; got {array.dtype}")
@@ -179,8 +215,8 @@ def image_indices(name: str, value: object, count: int, images: int) -> Indices:
     return _in_range(name, array, images)
 
 
-def index_column(name: str, column: Array, images: int) -> Indices:
-    """Image indices from the first column of (K, 5) boxes, which is often floating."""
+def index_column(name: str, column: Array, digits: int, images: int) -> Indices:
+    """Image indices from the first column of (K, 5) boxes, which is often floating, once of so many binary digits."""
     column = np.array(column)
     if column.dtype.kind == "f":
         if not np.isfinite(column).all():
@@ -188,11 +224,10 @@ def index_column(name: str, column: Array, images: int) -> Indices:
         if not (column == np.trunc(column)).all():
             row = _first(column != np.trunc(column))
             raise ValueError(f"{name} must have whole image indices in column 0; got {column[row]} in row {row}")
-        dtype, column = column.dtype, column.astype(np.float64)  # `images` may be more than a float16 holds
-        exact = 2.0 ** (np.finfo(dtype).nmant + 1)
+        column, exact = column.astype(np.float64), 2.0**digits  # `images` may be more than a float16 holds
         _in_range(name, column, images)
         if (column >= exact).any():
-            raise ValueError(f"{name} of dtype {dtype} cannot hold image indices from {exact:.0f} on exactly")
+            raise ValueError(f"{name} of their dtype cannot hold image indices from {exact:.0f} on exactly")
     return _in_range(name, column, images)
 
 

@@ -7,7 +7,7 @@ copy of the maps costs more than most calls.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -81,8 +81,29 @@ def traversable(array: Array) -> Array:
     return array if addressable(array) else np.array(array, order="K", copy=True)
 
 
+# Results that kernels do not write themselves: what they write instead. All of bool that is not 0 is true; the long
+# integers come out of float64.
+_WRITTEN_AS = {"bool": np.uint8, "int32": np.float64, "uint32": np.float64, "int64": np.float64, "uint64": np.float64}
+
+
 def writable(array: Array) -> Array:
     """`array` where the kernels can write into it, else scratch of the same shape, to be copied from."""
-    if array.dtype.isnative and addressable(array):
+    written_as = _WRITTEN_AS.get(array.dtype.name)
+    if array.dtype.isnative and addressable(array) and written_as is None:
         return array
-    return np.empty(array.shape, array.dtype.newbyteorder("="))
+    return np.empty(array.shape, written_as or array.dtype.newbyteorder("="))
+
+
+def rounded(values: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 as integers: halves to even, saturated, NaN as 0, and no floating-point exception on the way.
+
+    What a conversion of the kernels would give, for types that they do not have. `values` are overwritten.
+    """
+    limits = np.iinfo(dtype)
+    np.rint(values, out=values)
+    values[np.isnan(values)] = 0
+    low, high = values <= limits.min, values >= float(limits.max)  # the limit of 64 bits is 1 beyond, as is its float
+    values[low | high] = 0
+    integers = values.astype(dtype.newbyteorder("="))
+    integers[low], integers[high] = limits.min, limits.max
+    return integers

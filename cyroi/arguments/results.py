@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .validate import floating, refuse_mask, stored
+from .arrays import refuse_mask
+from .validate import FLOATS, floating, stored
 
 if TYPE_CHECKING:
     from .._typing import Array
@@ -29,9 +30,18 @@ class Gradients(NamedTuple):
     returned: Any  # the same for the user: formed before the first write, because nothing may fail after the last
 
 
-def result_dtype(maps_dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of a new result: that of the maps, or float32 for integers."""
-    return np.dtype(np.float32) if maps_dtype.kind in "iu" else maps_dtype
+def result_dtype(maps_dtype: np.dtype[Any], wished: Any = None, out: object = None) -> np.dtype[Any]:
+    """The dtype of a new result: the one that is wished for; else that of the maps, or float32 for integers."""
+    if wished is None:
+        return np.dtype(np.float32) if maps_dtype.kind in "iu" else maps_dtype
+    if out is not None:
+        raise ValueError("dtype must be None where out is given, whose dtype it is")
+    try:
+        dtype: np.dtype[Any] = np.dtype(wished)
+    except (TypeError, ValueError):
+        raise TypeError(f"dtype must be a dtype; got {wished!r}") from None
+    stored("dtype", dtype)
+    return dtype
 
 
 def result(
@@ -131,10 +141,10 @@ def _of_boxes(boxes: Boxes, out: Any, inputs: Inputs) -> list[Array]:
             raise TypeError(f"out must be a list of {count} arrays, like boxes; got {type(out).__name__}")
         given = list(out)
     results = []
-    for array, seen in zip(given, boxes.arrays, strict=True):
+    for array, seen, geometry in zip(given, boxes.arrays, boxes.geometry, strict=True):
         if out is not None and array is None:
             raise TypeError("out must be a list of arrays, like boxes; got None in it")
-        dtype = seen.dtype.newbyteorder("=") if seen.dtype.kind == "f" else boxes.coordinates.dtype
+        dtype = seen.dtype.newbyteorder("=") if seen.dtype.name in FLOATS else geometry
         results.append(result("boxes", seen.shape, dtype, _floating_out(array), inputs))
         if array is not None:
             inputs = {**inputs, "another array of out": [*inputs.get("another array of out", ()), array]}

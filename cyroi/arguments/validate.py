@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..cpu import _separable
+from .arrays import as_array, refuse_inexact, refuse_mask
 from .layout import planar_shape
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_SIDE, MAX_SAMPLING_RATIO = _separable.MAX_SIDE, _separable.MAX_SAMPLING_RATIO
 FLOATS = ("float32", "float64", "float16", "bfloat16")  # what gradients may be stored in
+CONVERTED = ("bool", "int32", "uint32", "int64", "uint64")  # what kernels do not read or write themselves
 
 
 class Maps(NamedTuple):
@@ -33,36 +34,29 @@ class Maps(NamedTuple):
     values: Array | None  # None: only their shape was given
 
 
-def as_array(name: str, value: object) -> Array:
-    """`value` as a private view of base class, without a copy where it is an array.
-
-    Private, because its owner may change the shape of an array while we look at it; of base class, because a subclass
-    may redefine what we rely on.
-    """
-    refuse_mask(name, value)
-    try:
-        return np.ndarray.view(np.asarray(value), np.ndarray)
-    except ValueError as error:
-        if hasattr(value, "__array__"):
-            raise
-        raise ValueError(f"{name} must be an array or nested sequences of equal lengths; {error}") from None
-
-
-def refuse_mask(name: str, value: object) -> None:
-    masked = sys.modules.get("numpy.ma")  # who has a masked array has imported it; we need not, it takes milliseconds
-    if masked is not None and isinstance(value, masked.MaskedArray):
-        raise TypeError(f"{name} must be an array without a mask; got a masked array (fill or compress it first)")
-
-
 def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
-    """Feature maps or images: an array of a supported dtype, native byte order, with an allowed number of axes."""
+    """Feature maps or images: an array that kernels can read, native byte order, with an allowed number of axes."""
     array = as_array(name, value)
     stored(name, array.dtype)
     if array.ndim not in ndims:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
     if max(array.shape) > MAX_SIDE:
         raise ValueError(f"{name} must have no axis longer than {MAX_SIDE}; got {array.shape}")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return _computable(name, array)
+
+
+def _computable(name: str, maps: Array) -> Array:
+    """The maps in native byte order, of a type that kernels read: bool as uint8, long integers as float64."""
+    if maps.dtype.name == "bool":
+        return maps.view(np.uint8)
+    dtype = maps.dtype.newbyteorder("=")
+    if dtype.name in CONVERTED:
+        refuse_inexact(name, maps)
+        dtype = np.dtype(np.float64)
+    try:
+        return maps.astype(dtype, copy=False)
+    except MemoryError as error:
+        raise MemoryError(f"{name} of dtype {maps.dtype} needs a copy that cannot be had: {error}") from None
 
 
 def picture(name: str, value: object) -> Array:
@@ -77,8 +71,8 @@ def picture(name: str, value: object) -> Array:
 
 def stored(name: str, dtype: np.dtype[Any]) -> None:
     """Whether maps and results may be stored in this dtype, in any byte order."""
-    if dtype.name not in _separable.ELEMENTS:
-        raise TypeError(f"{name} must have dtype {', '.join(_separable.ELEMENTS)}; got {dtype}")
+    if dtype.name not in _separable.ELEMENTS and dtype.name not in CONVERTED:
+        raise TypeError(f"{name} must have dtype {', '.join([*_separable.ELEMENTS, *CONVERTED])}; got {dtype}")
 
 
 def integer(name: str, value: object) -> int:
@@ -191,8 +185,10 @@ def grad_shape(grad: Array, boxes: int, channels: int, layout: str, *, channel_a
 
 
 def is_shape(value: object) -> bool:
-    """Whether this is a tuple of whole numbers: maps as nested sequences have more than one axis."""
-    return isinstance(value, tuple) and all(hasattr(side, "__index__") and np.ndim(side) == 0 for side in value)
+    """Whether these are whole numbers in a tuple, a list or an array: maps have more than one axis."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1 and value.dtype.kind in "iu"
+    return isinstance(value, (tuple, list)) and all(hasattr(side, "__index__") and np.ndim(side) == 0 for side in value)
 
 
 def maps_or_shape(

@@ -6,12 +6,15 @@ cdef extern from "call/arguments.h" namespace "cyroi" nogil:
     index kMaxSide
     index kMaxSamplingRatio
     index kMaxBoxes
+    double kMostNormalised
     int kNoElement
     bint is_aligned(const Py_buffer& array)
     int element_of(const Py_buffer& array)
     void set_shape(Array& array, const Py_ssize_t* shape, int layout)
     void set_strides(Array& array, const Py_ssize_t* strides, int layout)
     bint is_empty(const Array& array)
+    bint looks_like "cyroi::looks_like_other_layout"(index channels, index height, index width, index itemsize,
+                                                     bint nhwc)
     int check_arrays(const Array& maps, const Array& out)
     cdef cppclass Extent:
         Extent(const Py_buffer& array)
@@ -20,6 +23,7 @@ cdef extern from "call/arguments.h" namespace "cyroi" nogil:
         Boxes boxes
         bint allocate(index count, bint wide)
         bint copy_boxes[T](const T* first, index box_stride, index side_stride, bint x_first)
+        bint copy_boxes[T](const T* first, index box_stride, index side_stride, bint x_first, double most)
         bint copy_images[T](const T* first, index stride, index images)
         void set_one_image()
 

@@ -80,7 +80,7 @@ cdef int roi_align(
     if not (isfinite(spatial_scale) and spatial_scale > 0) or sampling_ratio > kMaxSamplingRatio:
         return CYROI_BAD_ARGUMENT
     op.convention, op.spatial_scale, op.sampling_ratio = _ROI_ALIGN, spatial_scale, max(sampling_ratio, 0)
-    op.aligned, op.bins_y, op.bins_x = aligned != 0, bins_y, bins_x
+    op.aligned, op.snap_edges, op.bins_y, op.bins_x = aligned != 0, False, bins_y, bins_x
     return run(op, data, shape, strides, boxes, True, images, count, layout, out, out_strides, 0, num_threads)
 
 
@@ -92,7 +92,8 @@ cdef int crop_and_resize(
     if method != CYROI_BILINEAR and method != CYROI_NEAREST:
         return CYROI_BAD_ARGUMENT
     op.convention = _CROP_BILINEAR if method == CYROI_BILINEAR else _CROP_NEAREST
-    op.spatial_scale, op.sampling_ratio, op.aligned, op.bins_y, op.bins_x = 1, 0, False, bins_y, bins_x
+    op.spatial_scale, op.sampling_ratio, op.aligned, op.snap_edges = 1, 0, False, False
+    op.bins_y, op.bins_x = bins_y, bins_x
     return run(op, data, shape, strides, boxes, False, images, count, layout, out, out_strides, fill, num_threads)
 
 

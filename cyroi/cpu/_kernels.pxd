@@ -14,6 +14,7 @@ cdef extern from "cyroi/plan.h" namespace "cyroi" nogil:
         bint aligned
         index sampling_ratio
         double spatial_scale
+        bint snap_edges
         index height, width, bins_y, bins_x
         Tile tile
     cdef cppclass BoxPlan:
@@ -72,6 +73,7 @@ cdef extern from "call/pass.h" namespace "cyroi" nogil:
     cdef cppclass Boxes:
         const void* values
         bint wide
+        const unsigned char* narrow
         const Py_ssize_t* images
         const Py_ssize_t* rows
         index count

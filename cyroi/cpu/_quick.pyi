@@ -2,6 +2,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+MOST_NORMALISED: float
+
+def looks_like_other_layout(channels: int, height: int, width: int, itemsize: int, nhwc: bool) -> bool: ...
 def roi_align(
     input: object,
     boxes: object,
@@ -12,6 +15,7 @@ def roi_align(
     mode: object,
     batch_indices: object,
     layout: object,
+    dtype: object,
     out: object,
     num_threads: object,
 ) -> NDArray[Any] | None: ...
@@ -22,7 +26,9 @@ def crop_and_resize(
     crop_size: object,
     method: object,
     extrapolation_value: object,
+    snap_edges: object,
     layout: object,
+    dtype: object,
     out: object,
     num_threads: object,
 ) -> NDArray[Any] | None: ...

@@ -11,17 +11,19 @@ Decisions
 a) Buffers are held from the first look to the end of the call: nobody can free or resize them.
 b) Boxes and indices are copied first and the copy is checked, like everywhere.
 c) `out` must be contiguous and lie apart from the inputs in memory; anything closer needs the Python layer's eye.
+d) So does what a warning is due for (arguments/hints.py); looking for it costs a few comparisons.
 """
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
 )
 from cpython.exc cimport PyErr_Clear
+from libc.float cimport DBL_MAX
 from libc.limits cimport INT_MAX
 from libc.stdint cimport int32_t, int64_t
 
 from ._arguments cimport (
     CYROI_NCHW, CYROI_NHWC, Extent, Snapshot, element_of, is_aligned, kMaxBoxes, kMaxSamplingRatio, kMaxSide,
-    kNoElement, set_shape, set_strides,
+    kMostNormalised, kNoElement, looks_like, set_shape, set_strides,
 )
 from ._driver cimport raise_for
 from ._host cimport thread_count
@@ -40,6 +42,14 @@ cdef extern from "Python.h":
 
 cdef object ndarray = np.ndarray, empty = np.empty
 cdef object FLOAT16 = np.dtype(np.float16), FLOAT32 = np.dtype(np.float32), FLOAT64 = np.dtype(np.float64)
+
+MOST_NORMALISED = kMostNormalised
+
+
+def looks_like_other_layout(index channels, index height, index width, index itemsize, bint nhwc):
+    """See call/arguments.h."""
+    return looks_like(channels, height, width, itemsize, nhwc)
+
 
 cdef struct Call:
     Py_buffer maps, boxes, indices, out
@@ -90,7 +100,8 @@ cdef bint read_maps(Call* call) noexcept:
     for axis in range(4):
         if not 0 < call.source.shape[axis] <= kMaxSide:
             return False
-    return True
+    return not looks_like(call.source.shape[1], call.source.shape[2], call.source.shape[3], call.maps.itemsize,
+                          call.layout == CYROI_NHWC)
 
 
 cdef bint read_boxes(Call* call, int columns) noexcept:
@@ -127,12 +138,14 @@ cdef bint copy_images(const Call* call, bint in_boxes, Snapshot& copies) noexcep
 
 
 cdef bint copy_boxes(const Call* call, bint in_boxes, bint x_first, Snapshot& copies) noexcept:
-    """Copies what follows the column of indices, where the boxes have one. Whether all coordinates are finite."""
+    """Copies what follows the column of indices, where the boxes have one. Whether all coordinates are ordinary:
+    finite, and where they are normalised, not far outside."""
     cdef index box = call.boxes.strides[0], side = call.boxes.strides[1]
     cdef const char* first = <const char*> call.boxes.buf + in_boxes * side
+    cdef double most = DBL_MAX if x_first else kMostNormalised
     if call.boxes.itemsize == sizeof(float):
-        return copies.copy_boxes(<const float*> first, box, side, x_first)
-    return copies.copy_boxes(<const double*> first, box, side, x_first)
+        return copies.copy_boxes(<const float*> first, box, side, x_first, most)
+    return copies.copy_boxes(<const double*> first, box, side, x_first, most)
 
 
 cdef bint exact_int(object value, index least, index most, index* to) noexcept:
@@ -187,17 +200,18 @@ cdef bint read_out(Call* call) noexcept:
         not call.has_indices or apart(call.out, call.indices))
 
 
-cdef object new_result(const Call* call):
-    dtype = FLOAT64 if call.source.element == _FLOAT64 else FLOAT16 if call.source.element == _FLOAT16 else FLOAT32
+cdef object new_result(const Call* call, object dtype):
+    if dtype is None:
+        dtype = FLOAT64 if call.source.element == _FLOAT64 else FLOAT16 if call.source.element == _FLOAT16 else FLOAT32
     try:
         if call.layout == CYROI_NHWC:
             return empty((call.count, call.height, call.width, call.source.shape[1]), dtype)
         return empty((call.count, call.source.shape[1], call.height, call.width), dtype)
-    except (MemoryError, ValueError):
+    except (MemoryError, ValueError, TypeError):
         return None
 
 
-cdef object run(Call* call, Operator& op, object out, int columns, int threads, double fill):
+cdef object run(Call* call, Operator& op, object dtype, object out, int columns, int threads, double fill):
     """What follows once the buffers of maps, boxes and indices are held. columns: of a box, its index included."""
     cdef bint in_boxes = columns > kBoxSides
     cdef Snapshot copies
@@ -205,7 +219,9 @@ cdef object run(Call* call, Operator& op, object out, int columns, int threads, 
     if not (read_maps(call) and read_boxes(call, columns) and (not call.has_indices or read_indices(call))):
         return None
     if out is None:
-        out = new_result(call)
+        out = new_result(call, dtype)
+    elif dtype is not None:
+        return None
     if not (hold(call, out, &call.out, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) and read_out(call)):
         return None
     if not copies.allocate(call.count, call.source.element == _FLOAT64 or call.boxes.itemsize == sizeof(double)):
@@ -219,8 +235,8 @@ cdef object run(Call* call, Operator& op, object out, int columns, int threads, 
     return out if status == OK else None
 
 
-def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, out,
-              num_threads):
+def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, dtype,
+              out, num_threads):
     """The result of `cyroi.roi_align`, or None where the call is not an ordinary one."""
     cdef Call call
     cdef Operator op
@@ -231,7 +247,7 @@ def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned,
     if aligned is not True and aligned is not False:
         return None
     call.layout = CYROI_NHWC if layout == "NHWC" else CYROI_NCHW
-    op.convention, op.aligned, op.spatial_scale = _ROI_ALIGN, aligned is True, 0
+    op.convention, op.aligned, op.spatial_scale, op.snap_edges = _ROI_ALIGN, aligned is True, 0, False
     if not (call.layout == CYROI_NHWC or layout == "NCHW") or not exact_real(spatial_scale, &op.spatial_scale):
         return None
     if not (0 < op.spatial_scale < 1e300 and read_size(&call, output_size) and read_threads(num_threads, &threads)
@@ -245,12 +261,13 @@ def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned,
         if call.has_indices and not hold(&call, batch_indices, &call.indices, 0):
             return None
         call.held = 3
-        return run(&call, op, out, kBoxSides if call.has_indices else kBoxSides + 1, threads, 0)
+        return run(&call, op, dtype, out, kBoxSides if call.has_indices else kBoxSides + 1, threads, 0)
     finally:
         release(&call)
 
 
-def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_value, layout, out, num_threads):
+def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_value, snap_edges, layout, dtype, out,
+                    num_threads):
     """The result of `cyroi.crop_and_resize` for a batch of images, or None where the call is not an ordinary one."""
     cdef Call call
     cdef Operator op
@@ -260,7 +277,9 @@ def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_
         return None
     call.layout = CYROI_NHWC if layout == "NHWC" else CYROI_NCHW
     op.convention = _CROP_BILINEAR if method == "bilinear" else _CROP_NEAREST
-    op.aligned, op.sampling_ratio, op.spatial_scale = False, 0, 1
+    if snap_edges is not True and snap_edges is not False:
+        return None
+    op.aligned, op.sampling_ratio, op.spatial_scale, op.snap_edges = False, 0, 1, snap_edges is True
     if not (call.layout == CYROI_NHWC or layout == "NCHW") or (op.convention == _CROP_NEAREST and method != "nearest"):
         return None
     if not (exact_real(extrapolation_value, &fill) and read_size(&call, crop_size)
@@ -271,6 +290,6 @@ def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_
         if not (hold(&call, image, &call.maps, 0) and hold(&call, boxes, &call.boxes, 0)
                 and hold(&call, box_indices, &call.indices, 0)):
             return None
-        return run(&call, op, out, kBoxSides, threads, fill)
+        return run(&call, op, dtype, out, kBoxSides, threads, fill)
     finally:
         release(&call)

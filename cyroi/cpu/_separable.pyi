@@ -22,8 +22,10 @@ def execute(
     spatial_scale: float,
     sampling_ratio: int,
     aligned: bool,
+    snap_edges: bool,
     fill: float,
     num_threads: int,
+    narrow: NDArray[np.uint8] | None = None,
     rows: NDArray[np.intp] | None = None,
 ) -> None: ...
 def differentiate(
@@ -38,7 +40,9 @@ def differentiate(
     spatial_scale: float,
     sampling_ratio: int,
     aligned: bool,
+    snap_edges: bool,
     num_threads: int,
+    narrow: NDArray[np.uint8] | None = None,
     rows: NDArray[np.intp] | None = None,
 ) -> None: ...
 def store(

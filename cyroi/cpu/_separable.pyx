@@ -111,20 +111,26 @@ cdef object describe_boxes(object view, Boxes& boxes):
     return describe_boxes_as[double](view, boxes) if view.itemsize == 8 else describe_boxes_as[float](view, boxes)
 
 
-cdef Operator operator(int convention, double spatial_scale, index sampling_ratio, bint aligned) noexcept:
+cdef Operator operator(int convention, double spatial_scale, index sampling_ratio, bint aligned, bint snap_edges
+                       ) noexcept:
     cdef Operator op
     op.convention, op.spatial_scale, op.sampling_ratio, op.aligned = convention, spatial_scale, sampling_ratio, aligned
+    op.snap_edges = snap_edges
     return op
 
 
 cdef int locate(const Array& maps, const Array& crops, const Py_ssize_t[::1] images, const Py_ssize_t[::1] rows,
-                Boxes& boxes) except -1:
-    """Says of each box in which image of the maps and in which row of the crops it lies."""
+                const uint8_t[::1] narrow, Boxes& boxes) except -1:
+    """Says of each box in which image of the maps and in which row of the crops it lies, and what it is planned in."""
     cdef index k
     if not (boxes.count == images.shape[0] and maps.shape[1] == crops.shape[1]
             and (boxes.wide or maps.element != _FLOAT64)):
         raise AssertionError("maps, boxes, images and crops must agree")
     boxes.images = &images[0]
+    if narrow is not None:
+        if not boxes.wide or maps.element == _FLOAT64 or narrow.shape[0] != boxes.count:
+            raise AssertionError("boxes of two geometries are handed over in the wider one")
+        boxes.narrow = &narrow[0]
     if rows is None:
         if boxes.count != crops.shape[0]:
             raise AssertionError("every box has a row of the crops")
@@ -139,23 +145,24 @@ cdef int locate(const Array& maps, const Array& crops, const Py_ssize_t[::1] ima
 
 
 def execute(maps, boxes, const Py_ssize_t[::1] images, out, int maps_element, int out_element, int convention,
-            double spatial_scale, index sampling_ratio, bint aligned, double fill, int num_threads,
-            const Py_ssize_t[::1] rows=None):
+            double spatial_scale, index sampling_ratio, bint aligned, bint snap_edges, double fill, int num_threads,
+            const uint8_t[::1] narrow=None, const Py_ssize_t[::1] rows=None):
     """Applies a separable operator to arrays that were validated (see `forward` in call/forward_pass.h).
 
     maps    images, channels, rows, columns: the bits of elements
     boxes   (K, 4) float32, or float64, which it must be for float64 maps; contiguous; y1 x1 y2 x2
     images  (K,) contiguous
     out     rows, channels, bins_y, bins_x: the bits of elements
+    narrow  (K,) contiguous: which of float64 boxes are planned in float32, which holds them; None: none of them
     rows    (K,) contiguous: the row of `out` of each box, each once; None: their own numbers. So boxes of several maps,
             a call for each map, go into one result in the caller's order; other rows are left alone
     """
     cdef Array source, result
     cdef Boxes all
     cdef Status status
-    cdef Operator op = operator(convention, spatial_scale, sampling_ratio, aligned)
+    cdef Operator op = operator(convention, spatial_scale, sampling_ratio, aligned, snap_edges)
     held = describe(maps, maps_element, source), describe(out, out_element, result), describe_boxes(boxes, all)
-    locate(source, result, images, rows, all)
+    locate(source, result, images, rows, narrow, all)
     with nogil:
         status = apply(op, source, result, all, fill, num_threads, True)
     del held
@@ -164,7 +171,7 @@ def execute(maps, boxes, const Py_ssize_t[::1] images, out, int maps_element, in
 
 def differentiate(maps, grad, boxes, const Py_ssize_t[::1] images, double[:, ::1] to_boxes, int maps_element,
                   int grad_element, int convention, double spatial_scale, index sampling_ratio, bint aligned,
-                  int num_threads, const Py_ssize_t[::1] rows=None):
+                  bint snap_edges, int num_threads, const uint8_t[::1] narrow=None, const Py_ssize_t[::1] rows=None):
     """A gradient of a separable operator, for arrays that were validated.
 
     maps      as for `execute`; or OUT: their gradient, float32 or float64, if `to_boxes` is None
@@ -172,15 +179,16 @@ def differentiate(maps, grad, boxes, const Py_ssize_t[::1] images, double[:, ::1
     boxes     as for `execute`
     images    as for `execute`
     to_boxes  contiguous, 4 values for each row of `grad`, zeros; OUT; y1 x1 y2 x2. None for the gradient to the maps
+    narrow    as for `execute`
     rows      as for `execute`: the row of `grad`, and of `to_boxes`, of each box
     """
     cdef Array source, crops
     cdef Boxes all
     cdef Status status
     cdef double* result = NULL
-    cdef Operator op = operator(convention, spatial_scale, sampling_ratio, aligned)
+    cdef Operator op = operator(convention, spatial_scale, sampling_ratio, aligned, snap_edges)
     held = describe(maps, maps_element, source), describe(grad, grad_element, crops), describe_boxes(boxes, all)
-    locate(source, crops, images, rows, all)
+    locate(source, crops, images, rows, narrow, all)
     if to_boxes is not None:
         if to_boxes.shape[0] != crops.shape[0] or to_boxes.shape[1] != kBoxSides:
             raise AssertionError("a box has four sides")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _engine
-from ..arguments import results, threads, validate
+from ..arguments import hints, results, threads, validate
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, batch_shape
-from .crop_and_resize import METHODS
+from .crop_and_resize import sampling_of
 
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 
 def crop_and_resize_backward(
     grad_output: ArrayLike,
-    image: ArrayLike | tuple[int, ...],
+    image: ArrayLike | Sequence[int],
     boxes: ArrayLike,
-    box_indices: ArrayLike | None,
+    box_indices: ArrayLike | None = None,
     method: str = "bilinear",
     extrapolation_value: float = 0.0,
     *,
+    snap_edges: bool = False,
     wrt: str | tuple[str, ...] = "image",
     layout: str = "NHWC",
     out: Array | None = None,
@@ -36,11 +38,11 @@ def crop_and_resize_backward(
     grad_output : array_like, shape (K, crop height, crop width, C) in the axis order of `layout`
         Gradient of the result of `crop_and_resize`, without a channel axis where a single `image` has none: float32,
         float64, float16 or bfloat16, in memory of any strides. The crop size is read from it.
-    image : array_like, or its shape as a tuple of ints
+    image : array_like, or its shape as ints
         The images that the result came from: a batch or a single image, as in `cyroi.crop_and_resize`. Their shape
         is enough where `wrt` is "image", because the result is linear in them; the dtype of `grad_output` then stands
         for theirs.
-    boxes, box_indices, method, layout
+    boxes, box_indices, method, snap_edges, layout
         As in `cyroi.crop_and_resize`.
     extrapolation_value : float, default 0.0
         Of no effect: samples outside the image contribute nothing, whatever their value.
@@ -59,7 +61,8 @@ def crop_and_resize_backward(
     ndarray, or `out`
         For a tuple `wrt`: a tuple of gradients, in that order.
 
-        * "image": shape and dtype of `image`, float32 if that is an integer type; per unit of its values.
+        * "image": shape and dtype of `image`, that of the result if it is bool or an integer type; per unit of its
+          values.
         * "boxes": shape (K, 4), to y1, x1, y2, x2, per unit of the boxes, which is the side of the image; floating
           dtype of `boxes` (for integers, that of the coordinates). Zeros for method "nearest", whose result is
           constant in the boxes wherever it is continuous.
@@ -76,6 +79,11 @@ def crop_and_resize_backward(
         An image index outside [0, N). Negative indices do not wrap.
     MemoryError
         The result or the working memory cannot be allocated.
+
+    Warns
+    -----
+    UserWarning
+        A box reaches beyond 10 times the image, as boxes in pixels do.
 
     Notes
     -----
@@ -95,10 +103,11 @@ def crop_and_resize_backward(
     gives for "bilinear". Who wants that asks for it by name: ``method="bilinear", wrt="boxes"``, also after a forward
     pass with "nearest".
 
-    Values are computed in float64 if `image` is float64, else in float32, and rounded once more where they are stored
-    in another dtype. Each pixel sums up boxes in their order, so its bits do not depend on threads, layout or other
-    channels. A pixel of weight 0 gets and gives nothing, and neither does a sample that does not move, so NaN and
-    infinity in `grad_output` or `image` reach exactly the gradients that they have a part in.
+    Values are computed in float64 if `image` is float64 or an integer type of more than 16 bits, else in float32, and
+    rounded once more where they are stored in another dtype. Each pixel sums up boxes in their order, so its bits do
+    not depend on threads, layout or other channels. A pixel of weight 0 gets and gives nothing, and neither does a
+    sample that does not move, so NaN and infinity in `grad_output` or `image` reach exactly the gradients that they
+    have a part in.
 
     The operator is linear in `image`, so a gradient of the gradient needs nothing new: that of
     ``crop_and_resize_backward(g, ...)`` to g, for the direction v, is ``crop_and_resize(v, ...)`` with
@@ -106,8 +115,9 @@ def crop_and_resize_backward(
 
     References
     ----------
-    The gradients of ``tf.image.crop_and_resize``, except that its gradient to the boxes is 0 for every sample whose
-    coordinate is a whole number, also where the image is a ramp and the derivative therefore exists.
+    The gradients of ``tf.image.crop_and_resize`` but for what ``docs/differences.md`` lists, above all: its gradient to
+    the boxes is 0 for every sample whose coordinate is a whole number, also where the image is a ramp and the
+    derivative therefore exists.
 
     Examples
     --------
@@ -124,7 +134,7 @@ def crop_and_resize_backward(
     array([[5. , 0.5, 5. , 0.5]])
     """
     layout = validate.choice("layout", layout, AXES)
-    sampling = METHODS[validate.choice("method", method, METHODS)]
+    sampling = sampling_of(method, snap_edges)
     names = validate.wrt_names(wrt, ("image", "boxes"))
     grad = validate.grad_output(grad_output)
     allowed = f"({', '.join(layout)}), or be a single image"
@@ -133,6 +143,7 @@ def crop_and_resize_backward(
     num_threads = threads.resolve(num_threads)
     images, channels = batch_shape(maps.shape, layout)[:2]
     crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=len(maps.shape) < 4)
+    hints.not_normalised("boxes", crops.coordinates)
     pixels = validate.grad_shape(grad, len(crops.images), channels, layout, channel_axis=len(maps.shape) > 2)
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],

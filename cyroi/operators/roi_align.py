@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import _engine
-from ..arguments import results, threads, validate
+from ..arguments import hints, results, threads, validate
 from ..arguments.boxes import roi_boxes
-from ..arguments.layout import AXES, layout_shape, planar_shape
+from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
 from ..cpu import _quick, _separable
 
 if TYPE_CHECKING:
-    from .._typing import Array, ArrayLike
+    from .._typing import Array, ArrayLike, DTypeLike
 
 MODES = ("avg",)
 
@@ -28,6 +28,7 @@ def roi_align(
     mode: str = "avg",
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
+    dtype: DTypeLike | None = None,
     out: Array | None = None,
     num_threads: int | None = None,
 ) -> Array:
@@ -39,17 +40,19 @@ def roi_align(
     Parameters
     ----------
     input : array_like, shape (N, C, H, W)
-        Feature maps, in the axis order of `layout`: float32, float64, float16, bfloat16 (of the package
-        ml_dtypes), uint8, int8, uint16 or int16. Read in place wherever the innermost stride is one element;
-        otherwise copied.
+        Feature maps, in the axis order of `layout`, or a single image without the axis N: float32, float64, float16,
+        bfloat16 (of the package ml_dtypes), uint8, int8, uint16, int16 or bool. Read in place wherever the innermost
+        stride is one element; otherwise copied. Integers of 32 and 64 bits, within +-2**53, are copied to float64.
     boxes : array_like or list of array_like
         Corners x1, y1, x2, y2 in units of the image, which `spatial_scale` converts to pixels of
-        the map. Any real dtype of at most 64 bits, finite. One of
+        the map. Any real dtype of at most 64 bits, or objects that are all real numbers; finite. One of
 
         * shape (K, 5): the image index in [0, N), then the corners;
-        * shape (K, 4), with `batch_indices`;
+        * shape (K, 4), with `batch_indices`, or for a single image;
         * a list or tuple of N arrays of shape (L_i, 4), one per image. A list or tuple counts as
-          this if its elements are two-dimensional; any other sequence becomes one array.
+          this if its elements are two-dimensional or empty; any other sequence becomes one array.
+
+        No boxes, an empty list among them, give an empty result.
     output_size : int or (int, int)
         Number of bins, height and width; an int stands for both.
     spatial_scale : float, default 1.0
@@ -64,12 +67,15 @@ def roi_align(
     mode : {"avg"}
         How the samples of a bin are combined.
     batch_indices : array_like of int, shape (K,), optional
-        The image of each box, where `boxes` has shape (K, 4).
+        The image of each box, where `boxes` has shape (K, 4); 0 for a single image.
     layout : {"NCHW", "NHWC"}
         Axis order of `input` and of the result.
+    dtype : dtype, optional
+        Of a new result, any that `input` may have. Integers are rounded half to even and saturate; NaN becomes 0, and
+        bool is whether that is not 0.
     out : ndarray, optional
         Receives the result: of its shape, writable, sharing no memory with the inputs, of any dtype that
-        `input` may have. Integers are rounded half to even and saturate; NaN becomes 0.
+        `input` may have, converted as for `dtype`, which is then None.
     num_threads : int, optional
         At most this many threads. Default: ``CYROI_NUM_THREADS``, ``OMP_NUM_THREADS``, CPU affinity
         and cgroup quota decide. The result has the same bits for every number.
@@ -77,7 +83,8 @@ def roi_align(
     Returns
     -------
     ndarray, shape (K, C, output height, output width) in the axis order of `layout`
-        Dtype of `input`; float32 if that is an integer type. `out` if that was given.
+        Dtype of `input`; float32 if that is bool or an integer of up to 16 bits, float64 if it is a longer one.
+        `out` if that was given.
 
     Raises
     ------
@@ -85,11 +92,16 @@ def roi_align(
         An argument is of the wrong kind, or an array of a dtype that is not supported.
     ValueError
         A wrong shape, an unknown name, a number out of its range, boxes that are not finite, or an
-        `out` that is read-only, of the wrong shape or overlaps an input.
+        `out` that is read-only, of the wrong shape or overlaps an input, or is given beside `dtype`.
     IndexError
         An image index outside [0, N). Negative indices do not wrap.
     MemoryError
         The result or the working memory cannot be allocated.
+
+    Warns
+    -----
+    UserWarning
+        `input` has the shape of photographs in the other layout: 3 or 4 columns, hundreds of rows and channels.
 
     Notes
     -----
@@ -105,14 +117,16 @@ def roi_align(
     that they have a part in. Boxes that are empty or reversed with ``aligned=True`` give 0 on the adaptive grid,
     and a point or flipped crop on a fixed one.
 
-    Values are computed in float64 if `input` is float64, else in float32, and rounded once, when they are stored.
-    Coordinates are computed in float64 if `input` or `boxes` is float64 (or `boxes` an integer type of more than 16
-    bits), else in float32, in torchvision's order of operations, so that every discrete decision is torchvision's.
+    Values are computed in float64 if `input` is float64 or an integer type of more than 16 bits, else in float32, and
+    rounded once, when they are stored. Coordinates are computed in float64 if values are, or if `boxes` (in a list, the
+    array that the box stands in) is float64 or an integer type of more than 16 bits, else in float32, in torchvision's
+    order of operations, so that every discrete decision is torchvision's.
     The values are linear in `input`: the gradient of any function of the result is the same for every `input`.
 
     References
     ----------
-    He, Gkioxari, Dollar, Girshick: Mask R-CNN (2017), section 3. Faithful to ``torchvision.ops.roi_align``.
+    He, Gkioxari, Dollar, Girshick: Mask R-CNN (2017), section 3. Faithful to ``torchvision.ops.roi_align``
+    but for what ``docs/differences.md`` lists.
 
     Examples
     --------
@@ -123,23 +137,30 @@ def roi_align(
            [10.5, 12.5]], dtype=float32)
     """
     ordinary = _quick.roi_align(
-        input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, out, num_threads
-    )
+        input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, dtype, out,
+        num_threads,
+    )  # fmt: skip
     if ordinary is not None:
         return ordinary
     layout = validate.choice("layout", layout, AXES)
     validate.choice("mode", mode, MODES)
-    maps = validate.maps("input", input, (4,), f"({', '.join(layout)})")
+    array = validate.maps("input", input, (3, 4), maps_shape(layout))
+    maps = as_batch(array, layout)
+    hints.other_layout("input", maps.shape, maps.itemsize, layout)
     height, width = validate.output_size("output_size", output_size)
     sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
     num_threads = threads.resolve(num_threads)
     images, channels = planar_shape(maps.shape, layout)[:2]
-    rois = roi_boxes(boxes, batch_indices, images, maps.dtype)
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=array.ndim == 3)
     shape = layout_shape((len(rois.images), channels, height, width), layout)
     inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices]}
-    result = results.result("output_size", shape, results.result_dtype(maps.dtype), out, inputs)
+    result = results.result("output_size", shape, results.result_dtype(maps.dtype, dtype, out), out, inputs)
     _engine.apply(sampling, maps, rois, result, layout, num_threads, "output_size")
     return result if out is None else out
+
+
+def maps_shape(layout: str) -> str:
+    return f"({', '.join(layout)}), or be a single image without the axis N"
 
 
 def sampling_of(spatial_scale: object, sampling_ratio: object, aligned: object) -> _engine.Sampling:

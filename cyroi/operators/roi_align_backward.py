@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .. import _engine
 from ..arguments import results, threads, validate
 from ..arguments.boxes import roi_boxes
-from ..arguments.layout import AXES, planar_shape
-from .roi_align import MODES, sampling_of
+from ..arguments.layout import AXES, batch_shape
+from .roi_align import MODES, maps_shape, sampling_of
 
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def roi_align_backward(
     grad_output: ArrayLike,
-    input: ArrayLike | tuple[int, int, int, int],
+    input: ArrayLike | Sequence[int],
     boxes: ArrayLike | Sequence[ArrayLike],
     spatial_scale: float = 1.0,
     sampling_ratio: int = -1,
@@ -39,9 +39,10 @@ def roi_align_backward(
     grad_output : array_like, shape (K, C, output height, output width) in the axis order of `layout`
         Gradient of the result of `roi_align`: float32, float64, float16 or bfloat16, in memory of any strides. The
         output size is read from it.
-    input : array_like, shape (N, C, H, W) in the axis order of `layout`, or this shape as a tuple of ints
-        The maps that the result came from, of any dtype that `roi_align` takes. Their shape is enough where `wrt` is
-        "input", because the result is linear in them; the dtype of `grad_output` then stands for theirs.
+    input : array_like, shape (N, C, H, W) in the axis order of `layout`, or this shape as ints
+        The maps that the result came from, or the single image without the axis N, of any dtype that `roi_align` takes.
+        Their shape is enough where `wrt` is "input", because the result is linear in them; the dtype of `grad_output`
+        then stands for theirs.
     boxes, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout
         As in `cyroi.roi_align`.
     wrt : {"input", "boxes"} or a tuple of them
@@ -59,7 +60,8 @@ def roi_align_backward(
     ndarray, or list of ndarray, or `out`
         For a tuple `wrt`: a tuple of gradients, in that order.
 
-        * "input": shape and dtype of `input`, float32 if that is an integer type; per unit of the maps.
+        * "input": shape and dtype of `input`, that of the result if it is bool or an integer type; per unit of the
+          maps.
         * "boxes": shape, columns and floating dtype of `boxes` (for integers, that of the coordinates); per unit of
           the boxes. For shape (K, 5), column 0 is zero, because the image index is no quantity to differentiate by.
           For a list of arrays, a list of arrays.
@@ -94,10 +96,11 @@ def roi_align_backward(
     derivative almost everywhere: not where a sample crosses a pixel centre (there it is the slope towards larger
     coordinates; 0 at y = 0 and y = H-1), leaves the band, or the adaptive grid changes its size.
 
-    Values are computed in float64 if `input` is float64, else in float32, and rounded once more where they are stored
-    in another dtype. Each pixel sums up boxes in their order, so its bits do not depend on threads, layout or other
-    channels. A pixel of weight 0 gets and gives nothing, and neither does a sample that does not move, so NaN and
-    infinity in `grad_output` or `input` reach exactly the gradients that they have a part in.
+    Values are computed in float64 if `input` is float64 or an integer type of more than 16 bits, else in float32, and
+    rounded once more where they are stored in another dtype. Each pixel sums up boxes in their order, so its bits do
+    not depend on threads, layout or other channels. A pixel of weight 0 gets and gives nothing, and neither does a
+    sample that does not move, so NaN and infinity in `grad_output` or `input` reach exactly the gradients that they
+    have a part in.
 
     The operator is linear in `input`, so a gradient of the gradient needs nothing new: that of
     ``roi_align_backward(g, ...)`` to g, for the direction v, is ``roi_align(v, ...)``.
@@ -129,11 +132,11 @@ def roi_align_backward(
     validate.choice("mode", mode, MODES)
     names = validate.wrt_names(wrt, ("input", "boxes"))
     grad = validate.grad_output(grad_output)
-    maps = validate.maps_or_shape("input", input, (4,), f"({', '.join(layout)})", names, grad.dtype)
+    maps = validate.maps_or_shape("input", input, (3, 4), maps_shape(layout), names, grad.dtype)
     sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
     num_threads = threads.resolve(num_threads)
-    images, channels = planar_shape(maps.shape, layout)[:2]
-    rois = roi_boxes(boxes, batch_indices, images, maps.dtype)
+    images, channels = batch_shape(maps.shape, layout)[:2]
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=len(maps.shape) == 3)
     bins = validate.grad_shape(grad, len(rois.images), channels, layout)
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],

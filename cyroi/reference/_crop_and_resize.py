@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..arguments import validate
 from ..arguments.boxes import crop_boxes
@@ -21,12 +21,14 @@ from ._bilinear import bilinear
 def crop_and_resize(
     image: ArrayLike,
     boxes: ArrayLike,
-    box_indices: ArrayLike | None,
-    crop_size: int | Sequence[int],
+    box_indices: ArrayLike | None = None,
+    crop_size: int | Sequence[int] | None = None,
     method: str = "bilinear",
     extrapolation_value: float = 0.0,
     *,
+    snap_edges: bool = False,
     layout: str = "NHWC",
+    dtype: DTypeLike | None = None,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[Any]:
@@ -34,8 +36,10 @@ def crop_and_resize(
 
     Parameters
     ----------
-    image, boxes, box_indices, crop_size, method, extrapolation_value, layout
+    image, boxes, box_indices, crop_size, method, extrapolation_value, snap_edges, layout
         As in `cyroi.crop_and_resize`.
+    dtype : dtype, optional
+        Of a new result, to which it is cast; float64 by default.
     out : ndarray, optional
         Receives the result, cast to its dtype.
     num_threads : int, optional
@@ -43,7 +47,7 @@ def crop_and_resize(
 
     Returns
     -------
-    ndarray, float64, or `out`
+    ndarray, float64 or `dtype`, or `out`
         Shape as in `cyroi.crop_and_resize`.
 
     Examples
@@ -56,15 +60,15 @@ def crop_and_resize(
     pixels = np.asarray(image)
     maps = as_planes(pixels, layout)
     height, width = validate.output_size("crop_size", crop_size)
-    corners, images, *_ = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
-    crops = np.empty((len(corners), maps.shape[1], height, width))
-    for crop, (y1, x1, y2, x2), i in zip(crops, corners, images, strict=True):
-        y = axis_samples(y1, y2, height, maps.shape[2], method)
-        x = axis_samples(x1, x2, width, maps.shape[3], method)
+    rois = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
+    crops = np.empty((len(rois.images), maps.shape[1], height, width))
+    for crop, (y1, x1, y2, x2), i in zip(crops, rois.rows(), rois.images, strict=True):
+        y = axis_samples(y1, y2, height, maps.shape[2], method, snap_edges)
+        x = axis_samples(x1, x2, width, maps.shape[3], method, snap_edges)
         crop[:] = bilinear(maps[i], y, x, outside=extrapolation_value)
     result = crops[:, 0] if pixels.ndim == 2 else crops.transpose(np.argsort(AXES[layout]))
     if out is None:
-        return result
+        return result if dtype is None else result.astype(dtype)
     out[...] = result
     return out
 
@@ -76,7 +80,7 @@ def as_planes(image: NDArray[Any], layout: str) -> NDArray[Any]:
     return (image if image.ndim == 4 else image[np.newaxis]).transpose(AXES[layout])
 
 
-def axis_samples(lo: Any, hi: Any, bins: int, size: int, method: str) -> NDArray[np.float64]:
+def axis_samples(lo: Any, hi: Any, bins: int, size: int, method: str, snap_edges: bool = False) -> NDArray[np.float64]:
     """Coordinates of the samples of one axis, shape (bins,); NaN for those outside the image."""
     dtype = lo.dtype.type
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows lies outside
@@ -85,6 +89,10 @@ def axis_samples(lo: Any, hi: Any, bins: int, size: int, method: str) -> NDArray
             t = lo * last + np.arange(bins).astype(dtype) * ((hi - lo) * last / dtype(bins - 1))
         else:
             t = np.array([dtype(0.5) * (lo + hi) * last])
+        if snap_edges:
+            unit = np.finfo(dtype).eps
+            slack = min(dtype(8) * unit * np.maximum(np.abs(lo), np.abs(hi)) * last, dtype(0.5))
+            t = np.where((t >= -slack) & (t <= last + slack), np.clip(t, 0, last), t)
         inside = (t >= 0) & (t <= last)
         t = t.astype(float)
         if method == "nearest":

@@ -20,10 +20,11 @@ def crop_and_resize_backward(
     grad_output: ArrayLike,
     image: ArrayLike | tuple[int, ...],
     boxes: ArrayLike,
-    box_indices: ArrayLike | None,
+    box_indices: ArrayLike | None = None,
     method: str = "bilinear",
     extrapolation_value: float = 0.0,
     *,
+    snap_edges: bool = False,
     wrt: str | tuple[str, ...] = "image",
     layout: str = "NHWC",
     out: NDArray[Any] | None = None,
@@ -35,7 +36,7 @@ def crop_and_resize_backward(
 
     Parameters
     ----------
-    grad_output, image, boxes, box_indices, method, extrapolation_value, wrt, layout
+    grad_output, image, boxes, box_indices, method, extrapolation_value, snap_edges, wrt, layout
         As in `cyroi.crop_and_resize_backward`.
     out : ndarray, optional
         Receives the one gradient that `wrt` asks for, cast to its dtype. Overwritten, not added to.
@@ -64,13 +65,13 @@ def crop_and_resize_backward(
     given = np.asarray(grad_output)
     pixels = _gradients.maps_or_stand_in("image", image, given.dtype, names)
     maps = as_planes(pixels, layout)
-    corners, images, *_ = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
-    gradient = _gradients.as_crops(given, layout, len(corners), maps.shape[1], channel_axis=pixels.ndim > 2)
-    to_image, to_boxes = np.zeros(pixels.shape), np.zeros((len(corners), BOX_VALUES))
+    rois = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
+    gradient = _gradients.as_crops(given, layout, len(rois.images), maps.shape[1], channel_axis=pixels.ndim > 2)
+    to_image, to_boxes = np.zeros(pixels.shape), np.zeros((len(rois.images), BOX_VALUES))
     to_planes = as_planes(to_image, layout)  # a view
-    for k, (i, (y1, x1, y2, x2)) in enumerate(zip(images, corners, strict=True)):
-        y = samples(y1, y2, gradient.shape[2], maps.shape[2], method)
-        x = samples(x1, x2, gradient.shape[3], maps.shape[3], method)
+    for k, (i, (y1, x1, y2, x2)) in enumerate(zip(rois.images, rois.rows(), strict=True)):
+        y = samples(y1, y2, gradient.shape[2], maps.shape[2], method, snap_edges)
+        x = samples(x1, x2, gradient.shape[3], maps.shape[3], method, snap_edges)
         if "image" in names:
             _gradients.add_to_planes(gradient[k], y, x, to_planes[i])
         if "boxes" in names and method != "nearest":
@@ -78,8 +79,8 @@ def crop_and_resize_backward(
     return _gradients.hand_over({"image": to_image, "boxes": to_boxes}, wrt, names, out)
 
 
-def samples(lo: Any, hi: Any, bins: int, size: int, method: str) -> _gradients.Samples:
+def samples(lo: Any, hi: Any, bins: int, size: int, method: str, snap_edges: bool) -> _gradients.Samples:
     """The samples of one axis inside the image."""
     along = np.arange(bins) / (bins - 1) if bins > 1 else np.array([0.5])
     by_hi = (size - 1) * along
-    return _gradients.inside(axis_samples(lo, hi, bins, size, method), (size - 1) - by_hi, by_hi)
+    return _gradients.inside(axis_samples(lo, hi, bins, size, method, snap_edges), (size - 1) - by_hi, by_hi)

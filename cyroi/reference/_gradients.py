@@ -73,7 +73,7 @@ def maps_or_stand_in(name: str, value: Any, dtype: np.dtype[Any], names: tuple[s
         return np.asarray(value)
     if "boxes" in names:
         raise TypeError(f"{name} must be the maps where wrt has 'boxes'; got the shape {value}")
-    return np.broadcast_to(np.zeros((), dtype), value)
+    return np.broadcast_to(np.zeros((), dtype), tuple(value))
 
 
 def as_crops(

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..arguments import validate
 from ..arguments.boxes import roi_boxes
-from ..arguments.layout import AXES
+from ..arguments.layout import AXES, as_batch
 from ._bilinear import bilinear
 
 MOST_SAMPLES = 2**31  # per bin and axis; beyond, nothing is provably inside the map
@@ -31,6 +31,7 @@ def roi_align(
     mode: str = "avg",
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
+    dtype: DTypeLike | None = None,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[Any]:
@@ -40,6 +41,8 @@ def roi_align(
     ----------
     input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout
         As in `cyroi.roi_align`.
+    dtype : dtype, optional
+        Of a new result, to which it is cast; float64 by default.
     out : ndarray, optional
         Receives the result, cast to its dtype.
     num_threads : int, optional
@@ -47,7 +50,7 @@ def roi_align(
 
     Returns
     -------
-    ndarray, float64, or `out`
+    ndarray, float64 or `dtype`, or `out`
         Shape as in `cyroi.roi_align`.
 
     Examples
@@ -56,11 +59,12 @@ def roi_align(
     >>> roi_align(np.arange(16.0).reshape(1, 1, 4, 4), [[0, 0, 0, 4, 4]], 1, sampling_ratio=2, aligned=True)
     array([[[[7.5]]]])
     """
-    maps = np.asarray(input).transpose(AXES[layout])
+    pixels = np.asarray(input)
+    maps = as_batch(pixels, layout).transpose(AXES[layout])
     height, width = validate.output_size("output_size", output_size)
-    corners, images, *_ = roi_boxes(boxes, batch_indices, len(maps), maps.dtype)
-    crops = np.empty((len(corners), maps.shape[1], height, width))
-    for crop, (y1, x1, y2, x2), image in zip(crops, corners, images, strict=True):
+    rois = roi_boxes(boxes, batch_indices, len(maps), maps.dtype, single=pixels.ndim == 3)
+    crops = np.empty((len(rois.images), maps.shape[1], height, width))
+    for crop, (y1, x1, y2, x2), image in zip(crops, rois.rows(), rois.images, strict=True):
         samples_y = axis_samples(y1, y2, height, maps.shape[2], spatial_scale, sampling_ratio, aligned)
         samples_x = axis_samples(x1, x2, width, maps.shape[3], spatial_scale, sampling_ratio, aligned)
         y = inside_first(border(samples_y.t, maps.shape[2]))
@@ -70,7 +74,7 @@ def roi_align(
         crop[:] = values.sum(axis=(2, 4)) / max(samples_y.grid * samples_x.grid, 1)
     result = crops.transpose(np.argsort(AXES[layout]))
     if out is None:
-        return result
+        return result if dtype is None else result.astype(dtype)
     out[...] = result
     return out
 

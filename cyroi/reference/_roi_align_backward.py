@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments.boxes import BOX_VALUES, roi_boxes
-from ..arguments.layout import AXES
+from ..arguments.layout import AXES, as_batch
 from ..arguments.validate import wrt_names
 from . import _gradients
 from ._roi_align import axis_samples, border
@@ -20,7 +20,7 @@ from ._roi_align import axis_samples, border
 
 def roi_align_backward(
     grad_output: ArrayLike,
-    input: ArrayLike | tuple[int, int, int, int],
+    input: ArrayLike | Sequence[int],
     boxes: ArrayLike | Sequence[ArrayLike],
     spatial_scale: float = 1.0,
     sampling_ratio: int = -1,
@@ -65,12 +65,13 @@ def roi_align_backward(
     """
     names = wrt_names(wrt, ("input", "boxes"))
     given = np.asarray(grad_output)
-    maps = _gradients.maps_or_stand_in("input", input, given.dtype, names).transpose(AXES[layout])
-    rois = roi_boxes(boxes, batch_indices, len(maps), maps.dtype)
-    corners, images = rois.coordinates, rois.images
-    gradient = _gradients.as_crops(given, layout, len(corners), maps.shape[1])
-    to_maps, to_boxes = np.zeros(maps.shape), np.zeros((len(corners), BOX_VALUES))
-    for k, (y1, x1, y2, x2) in enumerate(corners):
+    pixels = _gradients.maps_or_stand_in("input", input, given.dtype, names)
+    maps = as_batch(pixels, layout).transpose(AXES[layout])
+    rois = roi_boxes(boxes, batch_indices, len(maps), maps.dtype, single=pixels.ndim == 3)
+    images = rois.images
+    gradient = _gradients.as_crops(given, layout, len(images), maps.shape[1])
+    to_maps, to_boxes = np.zeros(maps.shape), np.zeros((len(images), BOX_VALUES))
+    for k, (y1, x1, y2, x2) in enumerate(rois.rows()):
         y, grid_h = samples(y1, y2, gradient.shape[2], maps.shape[2], spatial_scale, sampling_ratio, aligned)
         x, grid_w = samples(x1, x2, gradient.shape[3], maps.shape[3], spatial_scale, sampling_ratio, aligned)
         share = gradient[k] / max(grid_h * grid_w, 1)
@@ -79,7 +80,7 @@ def roi_align_backward(
         if "boxes" in names:
             to_boxes[k] = _gradients.to_box(share, maps[images[k]], y, x)
     results = {
-        "input": to_maps.transpose(np.argsort(AXES[layout])),
+        "input": to_maps.transpose(np.argsort(AXES[layout])).reshape(pixels.shape),
         "boxes": _gradients.as_given(rois, to_boxes),
     }
     return _gradients.hand_over(results, wrt, names, out)

@@ -18,10 +18,10 @@ from ..arguments.boxes import crop_boxes, roi_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape, writable
 from ..cpu import _classic
 from ..operators.crop_and_resize import METHODS
-from ..operators.roi_align import MODES
+from ..operators.roi_align import MODES, maps_shape
 
 if TYPE_CHECKING:
-    from .._typing import Array, ArrayLike
+    from .._typing import Array, ArrayLike, DTypeLike
 
 __all__ = ["crop_and_resize", "roi_align"]
 
@@ -39,6 +39,7 @@ def roi_align(
     mode: str = "avg",
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
+    dtype: DTypeLike | None = None,
     out: Array | None = None,
     num_threads: int | None = None,
 ) -> Array:
@@ -50,6 +51,8 @@ def roi_align(
         As in `cyroi.roi_align`, but float32 or float64 only.
     boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, num_threads
         As in `cyroi.roi_align`.
+    dtype : dtype, optional
+        That of the maps, or None: the classic loops convert nothing.
     out : ndarray, optional
         Receives the result: of its shape and dtype, writable, sharing no memory with the inputs.
 
@@ -67,32 +70,37 @@ def roi_align(
     """
     layout = validate.choice("layout", layout, AXES)
     validate.choice("mode", mode, MODES)
-    maps = _floating("input", validate.maps("input", input, (4,), f"({', '.join(layout)})"))
+    array = _floating("input", validate.maps("input", input, (3, 4), maps_shape(layout)))
+    maps = as_batch(array, layout)
     height, width = validate.output_size("output_size", output_size)
     scale = validate.spatial_scale("spatial_scale", spatial_scale)
     ratio = validate.sampling_ratio("sampling_ratio", sampling_ratio)
     half_pixel = validate.boolean("aligned", aligned)
     num_threads = threads.resolve(num_threads)
     images, channels = planar_shape(maps.shape, layout)[:2]
-    rois = roi_boxes(boxes, batch_indices, images, maps.dtype)
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=array.ndim == 3)
     shape = layout_shape((len(rois.images), channels, height, width), layout)
     inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices]}
-    result, written = _result("output_size", shape, maps.dtype, out, inputs)
+    result, written = _result("output_size", shape, maps.dtype, dtype, out, inputs)
     planar, target = maps.transpose(AXES[layout]), written.transpose(AXES[layout])
     num_threads = num_threads if result.size > _SMALL else 1
-    _classic.roi_align(planar, rois.coordinates, rois.images, target, scale, ratio, half_pixel, num_threads)
+    for rows, corners in rois.parts():
+        images_of, crops = rois.images[rows], target[rows]
+        _classic.roi_align(planar, corners, images_of, crops, scale, ratio, half_pixel, num_threads)
     return _finished(result, written, out)
 
 
 def crop_and_resize(
     image: ArrayLike,
     boxes: ArrayLike,
-    box_indices: ArrayLike | None,
-    crop_size: int | Sequence[int],
+    box_indices: ArrayLike | None = None,
+    crop_size: int | Sequence[int] | None = None,
     method: str = "bilinear",
     extrapolation_value: float = 0.0,
     *,
+    snap_edges: bool = False,
     layout: str = "NHWC",
+    dtype: DTypeLike | None = None,
     out: Array | None = None,
     num_threads: int | None = None,
 ) -> Array:
@@ -104,6 +112,10 @@ def crop_and_resize(
         As in `cyroi.crop_and_resize`, but float32 or float64 only.
     boxes, box_indices, crop_size, method, extrapolation_value, layout, num_threads
         As in `cyroi.crop_and_resize`.
+    snap_edges : bool
+        False: the classic loops have no such option.
+    dtype : dtype, optional
+        That of the maps, or None: the classic loops convert nothing.
     out : ndarray, optional
         Receives the result: of its shape and dtype, writable, sharing no memory with the inputs.
 
@@ -123,6 +135,8 @@ def crop_and_resize(
     """
     layout = validate.choice("layout", layout, AXES)
     validate.choice("method", method, METHODS)
+    if validate.boolean("snap_edges", snap_edges):
+        raise ValueError("snap_edges must be False: the classic loops have no such option")
     array = _floating("image", validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or a single image"))
     maps = as_batch(array, layout)
     height, width = validate.output_size("crop_size", crop_size)
@@ -134,7 +148,7 @@ def crop_and_resize(
     if array.ndim == 2:
         shape = (len(crops.images), height, width)
     inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices]}
-    result, written = _result("crop_size", shape, maps.dtype, out, inputs)
+    result, written = _result("crop_size", shape, maps.dtype, dtype, out, inputs)
     batch = written if array.ndim > 2 else np.expand_dims(written, layout.index("C"))
     planar, target = maps.transpose(AXES[layout]), batch.transpose(AXES[layout])
     num_threads = num_threads if result.size > _SMALL else 1
@@ -149,12 +163,18 @@ def _floating(name: str, maps: Array) -> Array:
 
 
 def _result(
-    name: str, shape: tuple[int, ...], dtype: np.dtype[Any], out: object, inputs: Mapping[str, Sequence[object]]
+    name: str,
+    shape: tuple[int, ...],
+    maps_dtype: np.dtype[Any],
+    dtype: Any,
+    out: object,
+    inputs: Mapping[str, Sequence[object]],
 ) -> tuple[Array, Array]:
     """The result, checked or new, and where the loops write: the same, unless its bytes are swapped or unaligned."""
-    result = results.result(name, shape, dtype, out, inputs)
-    if result.dtype.newbyteorder("=") != dtype:
-        raise TypeError(f"out must have dtype {dtype}; got {result.dtype}")
+    wished = results.result_dtype(maps_dtype, dtype, out)
+    result = results.result(name, shape, wished, out, inputs)
+    if result.dtype.newbyteorder("=") != maps_dtype:
+        raise TypeError(f"{'out' if dtype is None else 'dtype'} must have dtype {maps_dtype}; got {result.dtype}")
     return result, writable(result)
 
 

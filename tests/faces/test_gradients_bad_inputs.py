@@ -69,7 +69,7 @@ def rows(maps: str) -> list[tuple[int, type[Exception], str, dict[str, Any]]]:
         (45, VE, maps, {maps: ()}),
         (45, VE, maps, {maps: (2, -4, 8, 8)}),
         (45, VE, maps, {maps: (2, 4, 8, 2**31)}),
-        (45, TE, maps, {maps: list(shape)}),
+        (45, VE, maps, {maps: list(shape[:1])}),
         (45, TE, maps, {maps: (True, 4, 8, 8)}),
         (61, ME, maps, {maps: (2, 4, 2**30, 2**30) if nchw else (2, 2**30, 2**30, 4)}),
         (89, VE, "out", {"out": read_only}),
@@ -86,7 +86,7 @@ def rows(maps: str) -> list[tuple[int, type[Exception], str, dict[str, Any]]]:
     made += [
         (80, TE, "grad_output", {"grad_output": np.ones(g).astype(d)}) for d in ("i4", "u1", "?", "F", "g", "O", "U3")
     ]
-    made += [(80, TE, maps, {maps: np.zeros(shape).astype(d)}) for d in ("i4", "i8", "u8", "?", "F", "g", "O", "U3")]
+    made += [(80, TE, maps, {maps: np.zeros(shape).astype(d)}) for d in ("F", "g", "O", "U3")]
     return made
 
 

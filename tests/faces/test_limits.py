@@ -168,16 +168,25 @@ def test_size_of_the_result(monkeypatch, operator):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_coordinates(monkeypatch, operator, dtype):
-    """The largest finite numbers are taken; both errors at once are the one of the boxes."""
+    """The largest finite numbers are taken, normalised ones with a warning, for which the quick face gives way; both
+    errors at once are the one of the boxes.
+    """
     call = small(operator, dtype=dtype)
     largest = np.finfo(dtype).max
+    ordinary = largest if operator is ROI_ALIGN else dtype(_quick.MOST_NORMALISED)
+    beyond = largest if operator is ROI_ALIGN else np.nextafter(ordinary, largest)
     for position in np.ndindex(3, 4):
-        for value in (-largest, largest, np.inf, -np.inf, np.nan):
+        for value in (-ordinary, ordinary, beyond, -beyond, -largest, largest, np.inf, -np.inf, np.nan):
             boxes = call["boxes"].copy()
             boxes[position] = value
             changed = call | {"boxes": boxes}
-            if np.isfinite(value):
+            if abs(value) <= ordinary:
                 assert_taken(monkeypatch, operator, changed)
+            elif np.isfinite(value):
+                out = np.full_like(expected := general(monkeypatch, operator, changed), np.nan)
+                assert quick(operator, changed) is None
+                assert in_c(operator, changed, out) == OK
+                assert_same_bits(out, expected)
             else:
                 assert_refused(monkeypatch, operator, changed, (3, 2, 2, 3), ValueError, "boxes", BAD_BOX)
     out = np.full((3, 2, 2, 3), np.nan, dtype)

@@ -13,15 +13,15 @@ from support.operators import OPERATORS
 
 EXPECTED = {
     "roi_align": "(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False, *, mode='avg',"
-    " batch_indices=None, layout='NCHW', out=None, num_threads=None)",
-    "crop_and_resize": "(image, boxes, box_indices, crop_size, method='bilinear', extrapolation_value=0.0, *,"
-    " layout='NHWC', out=None, num_threads=None)",
+    " batch_indices=None, layout='NCHW', dtype=None, out=None, num_threads=None)",
+    "crop_and_resize": "(image, boxes, box_indices=None, crop_size=None, method='bilinear', extrapolation_value=0.0, *,"
+    " snap_edges=False, layout='NHWC', dtype=None, out=None, num_threads=None)",
 }
 EXPECTED_BACKWARD = {
     "roi_align": "(grad_output, input, boxes, spatial_scale=1.0, sampling_ratio=-1, aligned=False, *, mode='avg',"
     " wrt='input', batch_indices=None, layout='NCHW', out=None, num_threads=None)",
-    "crop_and_resize": "(grad_output, image, boxes, box_indices, method='bilinear', extrapolation_value=0.0, *,"
-    " wrt='image', layout='NHWC', out=None, num_threads=None)",
+    "crop_and_resize": "(grad_output, image, boxes, box_indices=None, method='bilinear', extrapolation_value=0.0, *,"
+    " snap_edges=False, wrt='image', layout='NHWC', out=None, num_threads=None)",
 }
 
 

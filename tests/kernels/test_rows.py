@@ -12,7 +12,7 @@ from cyroi._engine import bits
 from cyroi.cpu import _separable
 
 FLOAT = _separable.ELEMENTS["float32"]
-SAMPLING = (_separable.ROI_ALIGN, 0.5, 2, True)
+SAMPLING = (_separable.ROI_ALIGN, 0.5, 2, True, False)
 SHAPES = [(2, 3, 40, 50), (2, 3, 20, 25), (2, 3, 10, 12)]  # of the maps; a pyramid
 
 
@@ -36,7 +36,7 @@ def test_a_result_of_several_maps(pyramid, num_threads):
     for level, source in enumerate(maps):
         rows = np.flatnonzero(levels == level)[::-1].copy()
         _separable.execute(
-            bits(source), corners[rows], images[rows], bits(out), FLOAT, FLOAT, *SAMPLING, 0.0, num_threads, rows
+            bits(source), corners[rows], images[rows], bits(out), FLOAT, FLOAT, *SAMPLING, 0.0, num_threads, rows=rows
         )
     for k, level in enumerate(levels):
         np.testing.assert_array_equal(out[k], alone(maps[level], corners[k : k + 1], images[k : k + 1])[0])
@@ -57,7 +57,7 @@ def test_the_gradients_of_several_maps(pyramid, wrt):
         target = np.full_like(source, np.nan) if wrt == "input" else source
         _separable.differentiate(
             bits(target), bits(grad), corners[rows], images[rows], None if wrt == "input" else sums, FLOAT, FLOAT,
-            *SAMPLING, 2, rows,
+            *SAMPLING, 2, rows=rows,
         )  # fmt: skip
         found = target if wrt == "input" else sums[rows][:, [1, 0, 3, 2]].astype(np.float32)
         np.testing.assert_array_equal(found, expected)
@@ -69,5 +69,5 @@ def test_rows_that_do_not_exist_are_refused(pyramid):
     for rows in (np.arange(23) + 1, np.arange(23) - 1, np.arange(22)):
         with pytest.raises(AssertionError):
             _separable.execute(
-                bits(maps[0]), corners, images, bits(out), FLOAT, FLOAT, *SAMPLING, 0.0, 1, rows
+                bits(maps[0]), corners, images, bits(out), FLOAT, FLOAT, *SAMPLING, 0.0, 1, rows=rows
             )  # fmt: skip

@@ -155,7 +155,7 @@ def test_out_must_fit(operator):
         (ValueError, read_only),
         (ValueError, np.empty(expected.shape[:-1], np.float32)),
         (ValueError, np.empty((*expected.shape[:-1], 3), np.float32)),
-        (TypeError, np.zeros(expected.shape, np.int32)),
+        (TypeError, np.zeros(expected.shape, np.longdouble)),
         (TypeError, np.zeros(expected.shape, np.complex64)),
         (ValueError, np.lib.stride_tricks.as_strided(np.empty(50, np.float32), expected.shape, (0, 4, 4, 4))),
         (ValueError, np.ravel(call[operator.maps], order="K")[: expected.size].reshape(expected.shape)),

@@ -23,8 +23,8 @@ LAYERS = [
     {"_engine"},
     {"arguments.results"},
     {"arguments.boxes", "arguments.threads"},
-    {"arguments.validate"},
-    {"arguments.layout", "arguments.__init__"},
+    {"arguments.validate", "arguments.hints"},
+    {"arguments.arrays", "arguments.layout", "arguments.__init__"},
     {"_typing", "_version"},
     {"cpu"},
 ]

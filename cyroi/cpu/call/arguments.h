@@ -8,10 +8,11 @@
 #ifndef CYROI_CPU_CALL_ARGUMENTS_H
 #define CYROI_CPU_CALL_ARGUMENTS_H
 
-#include <cmath>
+#include <cfloat>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 
 #include "call/array.h"
 #include "call/pass.h"
@@ -23,6 +24,7 @@ static const index kMaxSide = 2147483647;              /* of maps: pixel indices
 static const index kMaxSamplingRatio = 4096;           /* samples of a bin along an axis */
 static const index kMaxBoxes = index(1) << 56;         /* their size in bytes does not overflow */
 static const double kMaxFloatIndex = 16777216;         /* 2**24: up to here float32 holds every integer */
+static const double kMostNormalised = 10;              /* a side of crop_and_resize; beyond, a warning is due */
 static const double kMaxReach = 4611686018427387904.0; /* bytes: sums and products of what lies below do not overflow */
 
 static const int kNoElement = -1;
@@ -150,6 +152,14 @@ inline int check_arrays(const Array& maps, const Array& out) {
     return Extent(maps).apart_from(Extent(out)) ? CYROI_OK : CYROI_OVERLAP;
 }
 
+/* Whether maps are most probably images of the other layout, whose columns or rows were taken for channels: 3 or 4 on
+ * one side, hundreds of the others. Lines of text are 4 rows high and maps of them have hundreds of channels, so in NHWC
+ * only bytes tell, which are what photographs are stored in. */
+inline bool looks_like_other_layout(index channels, index height, index width, index itemsize, bool nhwc) {
+    const index hundred = 100, few = nhwc ? height : width, many = nhwc ? width : height;
+    return (few == 3 || few == 4) && channels >= hundred && many >= hundred && (!nhwc || itemsize == 1);
+}
+
 /* --- boxes and images --- */
 
 /* The image that a number stands for; -1 for a number with a fraction, below 0, or too large to be sure of it. */
@@ -189,11 +199,11 @@ class Snapshot {
         return true;
     }
 
-    /* Copies y1 x1 y2 x2, or x1 y1 x2 y2 if x_first; strides in bytes. Whether all are finite. */
+    /* Copies y1 x1 y2 x2, or x1 y1 x2 y2 if x_first; strides in bytes. Whether all are finite, and not beyond `most`. */
     template <class T>
-    bool copy_boxes(const T* first, index box_stride, index side_stride, bool x_first) {
-        return boxes.wide ? copy_boxes_as<double>(first, box_stride, side_stride, x_first)
-                          : copy_boxes_as<float>(first, box_stride, side_stride, x_first);
+    bool copy_boxes(const T* first, index box_stride, index side_stride, bool x_first, double most = DBL_MAX) {
+        return boxes.wide ? copy_boxes_as<double>(first, box_stride, side_stride, x_first, most)
+                          : copy_boxes_as<float>(first, box_stride, side_stride, x_first, most);
     }
 
     /* Copies image indices, floats or integers; the stride is in bytes. Whether all are whole and below `images`. */
@@ -222,17 +232,18 @@ class Snapshot {
     }
 
     template <class G, class T>
-    bool copy_boxes_as(const T* first, index box_stride, index side_stride, bool x_first) {
-        bool finite = true;
+    bool copy_boxes_as(const T* first, index box_stride, index side_stride, bool x_first, double most) {
+        const G bound = static_cast<G>(smaller<double>(most, std::numeric_limits<G>::max()));
+        bool within = true; /* by comparisons alone: arithmetic could trap */
         for (index k = 0; k < boxes.count; ++k) {
             G* const box = static_cast<G*>(values_) + kBoxSides * k;
             for (int side = kY1; side < kBoxSides; ++side) {
                 const int column = x_first ? side ^ 1 : side; /* y1 and x1 change places, and so do y2 and x2 */
                 box[side] = static_cast<G>(at(first, k * box_stride + column * side_stride));
-                finite = finite && std::isfinite(box[side]); /* without arithmetic, which could trap */
+                within = within && box[side] >= -bound && box[side] <= bound;
             }
         }
-        return finite;
+        return within;
     }
 };
 

@@ -28,7 +28,7 @@ class Forward final : public Pass {
     bool bound(index k, Need& need) const override {
         const index most =
             smaller(kChunkSamples / samples_per_box(largest), kChunkSlots / slot_capacity(largest.tile.bins_x));
-        const index taps = tap_capacity(largest, box<G>(k));
+        const index taps = most_taps<G>(k);
         if (need.boxes > 0 && (need.boxes >= most || need.taps + taps > kChunkTaps)) return false;
         ++need.boxes;
         need.taps += taps;
@@ -60,8 +60,11 @@ class Forward final : public Pass {
     double planning() const override { return kSampleCost * static_cast<double>(samples_per_box(op)); }
 
     void plan(index k) override {
-        job.boxes[k] = plan_box(op, box<G>(first + k), boxes.images[first + k], job.boxes[k].taps, job.pixels,
-                                static_cast<A*>(job.weights), job.ends + k * (job.bins_y + job.bins_x));
+        A* const weights = static_cast<A*>(job.weights);
+        int* const ends = job.ends + k * (job.bins_y + job.bins_x);
+        job.boxes[k] = with_box<G>(first + k, [&](auto sides) {
+            return plan_box(op, sides, boxes.images[first + k], job.boxes[k].taps, job.pixels, weights, ends);
+        });
         job.boxes[k].row = boxes.row(first + k);
         if (job.route != PIXELS) job.cuts[k] = kernels->cut(job, k, job.blocks + k * block_capacity(job.bins_x));
     }

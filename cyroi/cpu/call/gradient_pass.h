@@ -26,7 +26,7 @@ class Gradient final : public Pass {
     const GradientKernels* kernels;
 
     bool bound(index k, Need& need) const override {
-        const index taps = tap_capacity(largest, box<G>(k));
+        const index taps = most_taps<G>(k);
         const index pieces = to_boxes ? most_pieces(job, taps, largest.tile.bins_y * largest.tile.bins_x) : 0;
         const double cost = need.cost + cost_bound(job, taps);
         const bool full = need.boxes >= kChunkSamples / samples_per_box(largest) || need.taps + taps > kGradientTaps ||
@@ -72,15 +72,13 @@ class Gradient final : public Pass {
     void plan(index k) override {
         BoxPlan& plan = job.boxes[k];
         const index image = boxes.images[first + k], taps = plan.taps;
-        const G* const sides = box<G>(first + k);
         A* const weights = static_cast<A*>(job.weights);
         int* const ends = job.ends + k * (job.bins_y + job.bins_x);
-        if (to_boxes) {
-            plan = plan_slopes(op, sides, image, taps, job.pixels, weights, static_cast<A*>(job.by_lo),
-                               static_cast<A*>(job.by_hi), ends);
-        } else {
-            plan = plan_box(op, sides, image, taps, job.pixels, weights, ends);
-        }
+        plan = with_box<G>(first + k, [&](auto sides) {
+            return to_boxes ? plan_slopes(op, sides, image, taps, job.pixels, weights, static_cast<A*>(job.by_lo),
+                                          static_cast<A*>(job.by_hi), ends)
+                            : plan_box(op, sides, image, taps, job.pixels, weights, ends);
+        });
         plan.row = boxes.row(first + k);
         kernels->turn(job, k);
     }

@@ -43,6 +43,7 @@ enum Status {
 struct Boxes {
     const void* values = nullptr;           /* IN: kBoxSides each, y1 x1 y2 x2 */
     bool wide = false;                      /* they are doubles, else floats */
+    const unsigned char* narrow = nullptr;  /* IN: which of wide boxes are planned in float; NULL: none */
     const std::ptrdiff_t* images = nullptr; /* IN: the image of each */
     const std::ptrdiff_t* rows = nullptr;   /* IN: the row of the output of each; NULL: their own numbers */
     index count = 0;
@@ -96,9 +97,19 @@ class Pass {
     /* The scratch of a thread. */
     char* scratch(int thread) const { return chunk->scratch + thread * chunk->scratch_size; }
 
+    /* use(sides) with the sides of box k in the type that it is planned in, which its array alone decides. */
+    template <class G, class F>
+    auto with_box(index k, F use) const -> decltype(use(static_cast<const G*>(nullptr))) {
+        const G* const sides = static_cast<const G*>(boxes.values) + kBoxSides * k;
+        if (!boxes.narrow || !boxes.narrow[k]) return use(sides);
+        float narrow[kBoxSides];
+        for (int side = 0; side < kBoxSides; ++side) narrow[side] = static_cast<float>(sides[side]); /* exact */
+        return use(static_cast<const float*>(narrow));
+    }
+
     template <class G>
-    const G* box(index k) const {
-        return static_cast<const G*>(boxes.values) + kBoxSides * k;
+    index most_taps(index k) const {
+        return with_box<G>(k, [this](auto sides) { return tap_capacity(largest, sides); });
     }
 };
 

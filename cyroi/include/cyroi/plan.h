@@ -30,6 +30,7 @@ struct Operator {
     bool aligned;         /* ROI_ALIGN: half-pixel offset, no minimum size */
     index sampling_ratio; /* ROI_ALIGN: samples per bin and axis, 0 adaptive */
     double spatial_scale; /* ROI_ALIGN: map pixels per box unit */
+    bool snap_edges;      /* crop_and_resize: what lies outside by no more than rounding is on the edge */
     index height, width;  /* of the maps, in pixels; below 2**31 */
     index bins_y, bins_x; /* of the output */
     Tile tile;            /* of the output, to be planned */
@@ -49,7 +50,7 @@ CYROI_HD auto with_planner(const Operator& op, F use) -> decltype(use(CropAndRes
     if (op.convention == ROI_ALIGN) {
         return use(RoiAlign<G>{static_cast<G>(op.spatial_scale), op.sampling_ratio, op.aligned});
     }
-    return use(CropAndResize<G>{op.convention == CROP_NEAREST});
+    return use(CropAndResize<G>{op.convention == CROP_NEAREST, op.snap_edges});
 }
 
 template <class G>

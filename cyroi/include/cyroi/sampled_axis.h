@@ -29,6 +29,7 @@ struct SampledAxis {
     index bins;
     index size;
     bool pinned; /* the box was enlarged from its low side on, so its samples do not move with the high side */
+    G slack;     /* crop_and_resize: how far outside a sample may lie and still count as on the edge */
 };
 
 /* At most this many taps are written for `bins` bins, whatever the coordinates.

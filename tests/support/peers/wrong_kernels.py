@@ -61,7 +61,7 @@ def crop_x_and_y_swapped(image, boxes, images, **arguments):
 def image_without_its_ends(image, boxes, images, **arguments):
     right = _crop_and_resize.axis_samples
 
-    def axis_samples(lo, hi, bins, size, method):
+    def axis_samples(lo, hi, bins, size, method, snap_edges):
         t = right(lo, hi, bins, size, "bilinear")
         inside = (t > 0) & (t < size - 1)
         return np.where(inside, right(lo, hi, bins, size, method), np.nan)

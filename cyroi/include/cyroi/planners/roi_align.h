@@ -47,7 +47,7 @@ struct RoiAlign {
         const G bin = extent / static_cast<G>(bins);
         const index grid = sampling_ratio > 0 ? sampling_ratio : adaptive_grid(bin);
         const double weight = grid > 0 ? 1.0 / static_cast<double>(grid) : 0.0;
-        return SampledAxis<G>{start, bin, grid, weight, bins, size, pinned};
+        return SampledAxis<G>{start, bin, grid, weight, bins, size, pinned, 0};
     }
 
     CYROI_HD static index capacity(const SampledAxis<G>& a, index bins) { return sampled_capacity(a, bins); }
