@@ -40,7 +40,7 @@ def _read(name: str, value: Any) -> Array:
             return np.from_dlpack(value)
         return np.asarray(value)
     except Exception as error:
-        if speaks_dlpack:
+        if speaks_dlpack or (isinstance(value, (list, tuple)) and not isinstance(error, (ValueError, MemoryError))):
             raise TypeError(f"{name} cannot be read as a NumPy array; {_kind(value)} says: {error}") from error
         if isinstance(error, ValueError) and not hasattr(value, "__array__"):
             expected = "an array or nested sequences of equal lengths"
