@@ -18,6 +18,7 @@ from .arguments.layout import (
     is_readable,
     is_scattered,
     layout_shape,
+    name_of,
     readable,
     rounded,
     traversable,
@@ -65,8 +66,8 @@ def apply(
         planar = readable(maps, layout)
         target = written.transpose(AXES[layout])
         _separable.execute(
-            bits(planar), boxes.coordinates, boxes.images, bits(target), _separable.ELEMENTS[planar.dtype.name],
-            _separable.ELEMENTS[target.dtype.name], *sampling, fill, num_threads, _narrow(boxes),
+            bits(planar), boxes.coordinates, boxes.images, bits(target), _separable.ELEMENTS[name_of(planar.dtype)],
+            _separable.ELEMENTS[name_of(target.dtype)], *sampling, fill, num_threads, _narrow(boxes),
         )  # fmt: skip
         if written.dtype == np.float64 and result.dtype.kind in "iu":
             written = rounded(written, result.dtype)
@@ -138,8 +139,8 @@ def _differentiate(
     """Into `to_boxes`, which reads planar maps; without it, into the maps."""
     grad = traversable(grad)
     _separable.differentiate(
-        bits(maps), bits(grad), boxes.coordinates, boxes.images, to_boxes, _separable.ELEMENTS[maps.dtype.name],
-        _separable.ELEMENTS[grad.dtype.name], *sampling, num_threads, _narrow(boxes),
+        bits(maps), bits(grad), boxes.coordinates, boxes.images, to_boxes, _separable.ELEMENTS[name_of(maps.dtype)],
+        _separable.ELEMENTS[name_of(grad.dtype)], *sampling, num_threads, _narrow(boxes),
     )  # fmt: skip
 
 
@@ -153,7 +154,7 @@ def _store(sources: list[Array], targets: list[Array]) -> None:
 
     Not as NumPy converts: that takes memory between one array and the next, and heeds the user's np.errstate.
     """
-    elements = [_separable.ELEMENTS[target.dtype.name] for target in targets]
+    elements = [_separable.ELEMENTS[name_of(target.dtype)] for target in targets]
     swapped = [not target.dtype.isnative for target in targets]
     _separable.store([bits(source) for source in sources], [bits(target) for target in targets], elements, swapped)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .arrays import as_array, real_numbers, refuse_inexact
+from .layout import name_of
 
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike, Indices
@@ -24,6 +25,7 @@ BOX_VALUES = 4  # of one box, in the kernels' order: y1 x1 y2 x2
 # This order, as columns of ...
 FROM_X1Y1X2Y2 = (1, 0, 3, 2)
 FROM_Y1X1Y2X2 = (0, 1, 2, 3)
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _BOX_DTYPES = {"float16", "float32", "float64"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 _DIGITS = {
     "bfloat16": 8,
@@ -139,14 +141,25 @@ def _from_list(arrays: list[Array], images: int, maps_dtype: np.dtype[Any], sour
         found.append(box_dtype(f"boxes[{i}]", array))
     if len(found) != images:
         raise ValueError(f"boxes must hold one array per image: expected {images}, got {len(found)}")
-    parts = [
-        coordinates(f"boxes[{i}]", array, FROM_X1Y1X2Y2, geometry_dtype(maps_dtype, array.dtype))
-        for i, array in enumerate(found)
-    ]
-    together = np.concatenate([part for part in parts if len(part)] or parts)
-    image = np.repeat(np.arange(images), [len(part) for part in parts])
-    geometry = [part.dtype for part in parts]
+    of_dtype = {dtype: geometry_dtype(maps_dtype, dtype) for dtype in {array.dtype for array in found}}
+    geometry = [of_dtype[array.dtype] for array in found]
+    together = _together(found, geometry)
+    image = np.repeat(np.arange(images), [len(array) for array in found])
     return Boxes(together, image, geometry, arrays, True, FROM_X1Y1X2Y2, sources)
+
+
+def _together(found: list[Array], geometry: list[np.dtype[Any]]) -> Array:
+    """The coordinates of all arrays, one after the other, in float64 if any of them is."""
+    wide = max(geometry, key=lambda dtype: dtype.itemsize, default=np.dtype(np.float32))
+    if len({array.dtype for array in found}) == 1:  # at once: many arrays of few boxes are common
+        together = np.concatenate(found)
+        if np.isfinite(together).all():
+            return coordinates("boxes", together, FROM_X1Y1X2Y2, wide)
+    parts = [
+        coordinates(f"boxes[{i}]", array, FROM_X1Y1X2Y2, wide)
+        for i, array in enumerate(found)
+    ]  # fmt: skip
+    return np.concatenate([np.empty((0, BOX_VALUES), wide), *parts])
 
 
 def _from_array(boxes: Array, batch_indices: Any, images: int, single: bool) -> tuple[Array, Indices]:
@@ -157,7 +170,7 @@ def _from_array(boxes: Array, batch_indices: Any, images: int, single: bool) -> 
         why = "because the input is a single image" if single else "because batch_indices is given"
         expected = f"{full}, or {bare} with batch_indices" if has_column else f"{bare}, {why}"
         raise ValueError(f"boxes must have shape {expected}; got {boxes.shape}")
-    digits = _DIGITS.get(boxes.dtype.name, 64)
+    digits = _DIGITS.get(name_of(boxes.dtype), 64)
     boxes = np.array(box_dtype("boxes", boxes))
     if has_column:
         return boxes[:, 1:], index_column("boxes", boxes[:, 0], digits, images)
@@ -169,9 +182,9 @@ def _from_array(boxes: Array, batch_indices: Any, images: int, single: bool) -> 
 
 def box_dtype(name: str, array: Array) -> Array:
     """Boxes of a dtype that converts exactly to float32 or float64."""
-    if array.dtype.name == "bfloat16" or (array.size == 0 and array.dtype.kind in "fO"):
+    if name_of(array.dtype) == "bfloat16" or (array.size == 0 and array.dtype.kind in "fO"):
         array = array.astype(np.float32)  # NumPy knows nothing of bfloat16; an empty list has no dtype of its own
-    if array.dtype.name not in _BOX_DTYPES:
+    if name_of(array.dtype) not in _BOX_DTYPES:
         raise TypeError(f"{name} must have a real dtype of at most 64 bits; got {array.dtype}")
     refuse_inexact(name, array)
     return array
@@ -179,8 +192,11 @@ def box_dtype(name: str, array: Array) -> Array:
 
 def geometry_dtype(maps_dtype: np.dtype[Any], boxes_dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The type in which coordinates are computed: float32, unless maps or boxes say more than it can hold."""
-    wide = any(dtype.itemsize > (2 if dtype.kind in "iu" else 4) for dtype in (maps_dtype, boxes_dtype))
-    return np.dtype(np.float64 if wide else np.float32)
+    return _FLOAT64 if _is_wide(maps_dtype) or _is_wide(boxes_dtype) else _FLOAT32
+
+
+def _is_wide(dtype: np.dtype[Any]) -> bool:
+    return dtype.itemsize > (2 if dtype.kind in "iu" else 4)
 
 
 def coordinates(name: str, boxes: Array, order: Sequence[int], dtype: np.dtype[Any]) -> Array:

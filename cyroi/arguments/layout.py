@@ -6,6 +6,7 @@ copy of the maps costs more than most calls.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,13 @@ import numpy as np
 
 if TYPE_CHECKING:
     from .._typing import Array
+
+
+@functools.lru_cache(maxsize=256)
+def name_of(dtype: np.dtype[Any]) -> str:
+    """`dtype.name`, which NumPy forms anew each time: a small call asks for so many that they were a third of it."""
+    return dtype.name
+
 
 # layout -> where n, c, y, x stand in it
 AXES = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 3, 1, 2)}
@@ -88,7 +96,7 @@ _WRITTEN_AS = {"bool": np.uint8, "int32": np.float64, "uint32": np.float64, "int
 
 def writable(array: Array) -> Array:
     """`array` where the kernels can write into it, else scratch of the same shape, to be copied from."""
-    written_as = _WRITTEN_AS.get(array.dtype.name)
+    written_as = _WRITTEN_AS.get(name_of(array.dtype))
     if array.dtype.isnative and addressable(array) and written_as is None:
         return array
     return np.empty(array.shape, written_as or array.dtype.newbyteorder("="))

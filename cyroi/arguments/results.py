@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .arrays import refuse_mask
+from .layout import name_of
 from .validate import FLOATS, floating, stored
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _of_boxes(boxes: Boxes, out: Any, inputs: Inputs) -> list[Array]:
     for array, seen, geometry in zip(given, boxes.arrays, boxes.geometry, strict=True):
         if out is not None and array is None:
             raise TypeError("out must be a list of arrays, like boxes; got None in it")
-        dtype = seen.dtype.newbyteorder("=") if seen.dtype.name in FLOATS else geometry
+        dtype = seen.dtype.newbyteorder("=") if name_of(seen.dtype) in FLOATS else geometry
         results.append(result("boxes", seen.shape, dtype, _floating_out(array), inputs))
         if array is not None:
             inputs = {**inputs, "another array of out": [*inputs.get("another array of out", ()), array]}

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..cpu import _separable
 from .arrays import as_array, refuse_inexact, refuse_mask
-from .layout import planar_shape
+from .layout import name_of, planar_shape
 
 if TYPE_CHECKING:
     from .._typing import Array
@@ -47,10 +47,10 @@ def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
 
 def _computable(name: str, maps: Array) -> Array:
     """The maps in native byte order, of a type that kernels read: bool as uint8, long integers as float64."""
-    if maps.dtype.name == "bool":
+    if name_of(maps.dtype) == "bool":
         return maps.view(np.uint8)
     dtype = maps.dtype.newbyteorder("=")
-    if dtype.name in CONVERTED:
+    if name_of(dtype) in CONVERTED:
         refuse_inexact(name, maps)
         dtype = np.dtype(np.float64)
     try:
@@ -71,7 +71,7 @@ def picture(name: str, value: object) -> Array:
 
 def stored(name: str, dtype: np.dtype[Any]) -> None:
     """Whether maps and results may be stored in this dtype, in any byte order."""
-    if dtype.name not in _separable.ELEMENTS and dtype.name not in CONVERTED:
+    if name_of(dtype) not in _separable.ELEMENTS and name_of(dtype) not in CONVERTED:
         raise TypeError(f"{name} must have dtype {', '.join([*_separable.ELEMENTS, *CONVERTED])}; got {dtype}")
 
 
@@ -162,7 +162,7 @@ def wrt_names(wrt: object, choices: Sequence[str]) -> tuple[str, ...]:
 
 def floating(name: str, dtype: np.dtype[Any]) -> None:
     """Whether gradients may be stored in this dtype, in any byte order."""
-    if dtype.name not in FLOATS:
+    if name_of(dtype) not in FLOATS:
         raise TypeError(f"{name} must have dtype {', '.join(FLOATS)}; got {dtype}")
 
 
