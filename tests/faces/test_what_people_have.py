@@ -307,7 +307,7 @@ def test_what_no_array_can_stand_for_gets_a_sentence(operator, made, says):
         operator.backward(**operator.backward_call(call, made(operator.function(**call)), operator.maps))
     with pytest.raises(TypeError, match=rf"^boxes\[0\] {says}"):
         cyroi.roi_align(MAPS, [made(CORNERS[:, 1:]), made(CORNERS[:, 1:])], 2)
-    with pytest.raises(TypeError, match="^input cannot be read as a NumPy array; .* says: a riddle"):
+    with pytest.raises(TypeError, match=r"^input cannot be read as a NumPy array; .* says: a riddle"):
         cyroi.roi_align([[Tensor(MAPS)]], CORNERS, 2)
 
 
