@@ -26,13 +26,14 @@ from .operators.roi_align import roi_align
 from .operators.roi_align_backward import roi_align_backward
 
 if TYPE_CHECKING:
-    from . import reference
+    from . import plot, reference
 
 __all__ = [
     "__version__",
     "crop_and_resize",
     "crop_and_resize_backward",
     "get_include",
+    "plot",
     "reference",
     "roi_align",
     "roi_align_backward",
@@ -46,14 +47,25 @@ for _function in (crop_and_resize, crop_and_resize_backward, roi_align, roi_alig
 del _function
 
 
-def __getattr__(name: str) -> object:
-    """What is imported when it is first used, because most programs never do."""
-    if name == "reference":
-        import cyroi.reference
+def __dir__() -> list[str]:
+    """The public names. The rooms of the package are attributes too, but nobody should find them by completion."""
+    return sorted(__all__)
 
-        return cyroi.reference
-    if name == "__pyx_capi__":  # where cimport, numba and SciPy look for the functions in C
-        import cyroi.cpu._c_api
 
-        return cyroi.cpu._c_api.__pyx_capi__
-    raise AttributeError(f"module 'cyroi' has no attribute {name!r}")
+if not TYPE_CHECKING:  # type checkers would take any name for an attribute, slips included
+
+    def __getattr__(name: str) -> object:
+        """What is imported when it is first used, because most programs never do."""
+        if name == "plot":
+            import cyroi.plot
+
+            return cyroi.plot
+        if name == "reference":
+            import cyroi.reference
+
+            return cyroi.reference
+        if name == "__pyx_capi__":  # where cimport, numba and SciPy look for the functions in C
+            import cyroi.cpu._c_api
+
+            return cyroi.cpu._c_api.__pyx_capi__
+        raise AttributeError(f"module 'cyroi' has no attribute {name!r}")

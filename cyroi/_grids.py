@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .arguments import validate
-from .arguments.arrays import as_array
-from .arguments.boxes import FROM_X1Y1X2Y2, FROM_Y1X1Y2X2
+from .arguments.arrays import as_array, real_numbers
+from .arguments.boxes import BOX_VALUES, FROM_X1Y1X2Y2, FROM_Y1X1Y2X2, box_dtype, index_column
 from .arguments.boxes import corners as box_corners
 from .reference import _crop_and_resize, _roi_align
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
 
 BOX_ORDERS = {"roi_align": FROM_X1Y1X2Y2, "crop_and_resize": FROM_Y1X1Y2X2}
+COLUMNS = {
+    "roi_align": (BOX_VALUES, BOX_VALUES + 1),
+    "crop_and_resize": (BOX_VALUES,),
+}  # with an image index, or without
 
 
 class GridAxis(NamedTuple):
@@ -70,4 +74,30 @@ def grid(box: Array, bins: tuple[int, int], pixels: Array, axis: Convention) -> 
 
 def corners(name: str, boxes: ArrayLike, operator: str, pixels: Array) -> Array:
     """(K, 4) coordinates y1 x1 y2 x2, of the dtype in which the operator would compute its samples."""
-    return box_corners(name, as_array(name, boxes), BOX_ORDERS[operator], pixels.dtype)
+    array = real_numbers(name, as_array(name, boxes), boxes)
+    if array.ndim != 2 or array.shape[1] not in COLUMNS[operator]:
+        shapes = " or ".join(f"(K, {columns})" for columns in COLUMNS[operator])
+        raise ValueError(f"{name} must have shape {shapes}; got {array.shape}")
+    return _of_one_image(name, array, operator, pixels)
+
+
+def corners_of_one(name: str, box: ArrayLike, operator: str, pixels: Array) -> Array:
+    """The same of a single box, a row of what `corners` takes."""
+    array = real_numbers(name, as_array(name, box), box)
+    if array.ndim != 1 or len(array) not in COLUMNS[operator]:
+        shapes = " or ".join(f"({columns},)" for columns in COLUMNS[operator])
+        raise ValueError(f"{name} must have shape {shapes}; got {array.shape}")
+    return _of_one_image(name, array[np.newaxis], operator, pixels)[0]
+
+
+def _of_one_image(name: str, boxes: Array, operator: str, pixels: Array) -> Array:
+    if boxes.shape[1] == BOX_VALUES + 1:
+        boxes = box_dtype(name, boxes)
+        images = np.unique(index_column(name, boxes[:, 0], 64, validate.MAX_SIDE))
+        if len(images) > 1:
+            one, other = images[:2].tolist()
+            raise ValueError(
+                f"{name} must be those of one image, like {name}[{name}[:, 0] == {one}]; got images {one} and {other}"
+            )
+        boxes = boxes[:, 1:]
+    return box_corners(name, boxes, BOX_ORDERS[operator], pixels.dtype)

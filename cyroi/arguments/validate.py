@@ -59,16 +59,6 @@ def _computable(name: str, maps: Array) -> Array:
         raise MemoryError(f"{name} of dtype {maps.dtype} needs a copy that cannot be had: {error}") from None
 
 
-def picture(name: str, value: object) -> Array:
-    """What is drawn: one channel, or RGB."""
-    array = as_array(name, value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must have a real dtype; got {array.dtype}")
-    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
-        raise ValueError(f"{name} must have shape (H, W) or (H, W, 3), without an empty axis; got {array.shape}")
-    return array
-
-
 def stored(name: str, dtype: np.dtype[Any]) -> None:
     """Whether maps and results may be stored in this dtype, in any byte order."""
     if name_of(dtype) not in _separable.ELEMENTS and name_of(dtype) not in CONVERTED:

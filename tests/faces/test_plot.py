@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cyroi
-from cyroi import plot
+from cyroi import _artists, plot
 from cyroi.reference import _crop_and_resize, _roi_align
 
 pytest.importorskip("matplotlib")
@@ -16,17 +16,9 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-plt.switch_backend("Agg")
+from support.plots import BOX, MAP, NORMALISED, RGB, SHOW, collection, grid_lines, outline, points, product
 
-MAP = np.random.default_rng(0).normal(size=(9, 12))
-RGB = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
-BOX = [1.2, 2.3, 7.4, 6.1]  # x1 y1 x2 y2
-NORMALISED = [0.1, 0.2, 0.8, 0.6]  # y1 x1 y2 x2
-SHOW = {
-    "show_rois": lambda image, **kwargs: plot.show_rois(image, [BOX], 3, **kwargs),
-    "show_sampling_points": lambda image, **kwargs: plot.show_sampling_points(image, BOX, 3, **kwargs),
-    "show_aligned": plot.show_aligned,
-}
+plt.switch_backend("Agg")
 
 
 @pytest.fixture
@@ -37,35 +29,6 @@ def ax():
 @pytest.fixture(params=SHOW)
 def show(request):
     return SHOW[request.param]
-
-
-def collection(ax, label):
-    (found,) = [artist for artist in ax.collections if artist.get_label() == label]
-    return found
-
-
-def points(ax, label="sampling points"):
-    """(n, 2) of y, x."""
-    return np.asarray(collection(ax, label).get_offsets())[:, ::-1]
-
-
-def outline(ax, label="box"):
-    """y1 x1 y2 x2 of the only box."""
-    (path,) = collection(ax, label).get_paths()
-    (x1, y1), (x2, y2) = path.vertices[0], path.vertices[2]
-    return [y1, x1, y2, x2]
-
-
-def grid_lines(ax):
-    """Coordinates of the horizontal and of the vertical lines."""
-    segments = collection(ax, "bin grid").get_segments()
-    rows = [a[1] for a, b in segments if a[1] == b[1] and a[0] != b[0]]
-    columns = [a[0] for a, b in segments if a[0] == b[0] and a[1] != b[1]]
-    return rows, columns
-
-
-def product(y, x):
-    return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 @pytest.mark.parametrize("image", [MAP, MAP.astype(np.float32), MAP > 0, RGB, RGB / 255, RGB.astype(np.float32)])
@@ -187,22 +150,15 @@ def test_show_rois_without_bins_and_without_boxes(ax, operator):
     assert [artist.get_label() for artist in ax.collections] == ["boxes", "bin grid", "boxes"]
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_rgb_is_shown_alike_whatever_its_range(ax, dtype):
-    shown = plot.show_aligned(RGB.astype(dtype), ax=ax).images[0].get_array()
-    np.testing.assert_allclose(shown, RGB / 255, atol=1e-6)
-    np.testing.assert_allclose(plot.show_aligned(RGB / 255, ax=ax).images[1].get_array(), RGB / 255, atol=1e-6)
-
-
 def test_numbers_are_written_where_the_crop_is_small(ax):
     crop = np.array([[85.03, 164.112], [88, np.nan]])
     plot.show_aligned(crop, fmt=".6g", vmin=0, vmax=200, cmap="gray", ax=ax)
     texts = {text.get_position(): (text.get_text(), text.get_color()) for text in ax.texts}
     assert texts == {
-        (0, 0): ("85.03", plot.LIGHT),
-        (1, 0): ("164.112", plot.DARK),
-        (0, 1): ("88", plot.LIGHT),
-        (1, 1): ("nan", plot.DARK),  # transparent, on white
+        (0, 0): ("85.03", _artists.LIGHT),
+        (1, 0): ("164.112", _artists.DARK),
+        (0, 1): ("88", _artists.LIGHT),
+        (1, 1): ("nan", _artists.DARK),  # transparent, on white
     }
 
 
@@ -227,70 +183,6 @@ def test_keyword_arguments_reach_imshow(show, ax):
 def test_strange_boxes_can_be_drawn(ax, box, options):
     plot.show_sampling_points(MAP, box, (3, 2), ax=ax, **options)
     ax.figure.canvas.draw()
-
-
-@pytest.mark.parametrize(
-    ("image", "error"),
-    [
-        (np.zeros(3), ValueError),
-        (np.zeros((0, 3)), ValueError),
-        (np.zeros((3, 4, 5)), ValueError),
-        (np.zeros((1, 3, 4, 3)), ValueError),
-        (np.zeros((3, 4), complex), TypeError),
-        (np.array([["a"]]), TypeError),
-        ([[1, 2], [3]], ValueError),
-    ],
-)
-def test_images_that_are_refused(show, image, error, ax):
-    with pytest.raises(error, match=r"(image|crop) must"):
-        show(image, ax=ax)
-    assert not ax.has_data()
-
-
-@pytest.mark.parametrize(
-    ("function", "arguments", "options", "error", "message"),
-    [
-        ("show_rois", [BOX], {}, ValueError, r"boxes must have shape \(K, 4\); got \(4,\)"),
-        ("show_rois", [[[0, *BOX]]], {}, ValueError, r"boxes must have shape \(K, 4\); got \(1, 5\)"),
-        ("show_rois", [[[0, 0, np.nan, 1]]], {}, ValueError, "boxes must be finite"),
-        ("show_rois", [[BOX], 0], {}, ValueError, "output_size must be at least 1"),
-        ("show_rois", [[BOX]], {"operator": "roi_pool"}, ValueError, "operator must be one of"),
-        ("show_rois", [[BOX]], {"aligned": 1}, TypeError, "aligned must be a bool"),
-        ("show_rois", [[BOX]], {"ax": [1]}, TypeError, r"ax must be a matplotlib.axes.Axes; got list"),
-        ("show_sampling_points", [[BOX], 3], {}, ValueError, r"box must have shape \(4,\); got \(1, 4\)"),
-        ("show_sampling_points", [[0, 0, np.inf, 1], 3], {}, ValueError, "box must be finite"),
-        ("show_sampling_points", [[0, 0, 1, 1j], 3], {}, TypeError, "box must have a real dtype"),
-        ("show_sampling_points", [BOX, 2.5], {}, TypeError, "output_size must be an integer"),
-        ("show_sampling_points", [BOX, 3], {"spatial_scale": 0}, ValueError, "spatial_scale must be finite and > 0"),
-        ("show_sampling_points", [BOX, 3], {"sampling_ratio": 5000}, ValueError, "sampling_ratio must be at most"),
-        (
-            "show_sampling_points",
-            [BOX, 7],
-            {"sampling_ratio": 4096},
-            ValueError,
-            "box must have at most 250000 samples",
-        ),
-        (
-            "show_sampling_points",
-            [NORMALISED, 3],
-            {"operator": "crop_and_resize", "sampling_ratio": 2},
-            ValueError,
-            'apply to operator="roi_align" only',
-        ),
-        ("show_aligned", [], {"annot": "yes"}, TypeError, "annot must be a bool"),
-        ("show_aligned", [], {"fmt": "%d"}, ValueError, "format"),
-    ],
-)
-def test_arguments_that_are_refused(function, arguments, options, error, message):
-    before = plt.get_fignums()
-    with pytest.raises(error, match=message):
-        getattr(plot, function)(MAP, *arguments, **options)
-    assert plt.get_fignums() == before, "an error must leave no empty figure behind"
-
-
-def test_numbers_cannot_be_written_on_rgb(ax):
-    with pytest.raises(ValueError, match="annot must be False for RGB"):
-        plot.show_aligned(RGB, annot=True, ax=ax)
 
 
 def test_without_matplotlib_the_error_names_the_extra(show, monkeypatch):

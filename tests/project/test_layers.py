@@ -15,14 +15,15 @@ PACKAGE = Path(__file__).parents[2] / "cyroi"
 LAYERS = [
     {"__main__"},
     {"_demo"},
-    {"plot"},
-    {"_grids"},
     {"__init__"},
+    {"plot"},
+    {"_artists"},
+    {"_grids"},
     {"reference"},
     {"operators", "_config"},
     {"_engine"},
     {"arguments.results"},
-    {"arguments.boxes", "arguments.threads"},
+    {"arguments.boxes", "arguments.pictures", "arguments.threads"},
     {"arguments.validate", "arguments.hints"},
     {"arguments.arrays", "arguments.layout", "arguments.__init__"},
     {"_typing", "_version"},
@@ -30,7 +31,7 @@ LAYERS = [
 ]
 THIRD_PARTY = {
     "numpy": None,
-    "matplotlib": {"plot", "_demo", "__main__"},
+    "matplotlib": {"plot", "_artists", "_demo", "__main__"},
     "PIL": {"_demo", "__main__"},
 }
 
@@ -137,6 +138,7 @@ def test_importing_cyroi_imports_none_of_the_heavy_modules():
         "pathlib",
         "urllib.parse",
         "importlib.metadata",
+        "cyroi.plot",
         "cyroi.reference",
         "cyroi.cpu._classic",
         "matplotlib",
