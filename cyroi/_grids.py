@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from ._typing import Array, ArrayLike
 
 BOX_ORDERS = {"roi_align": FROM_X1Y1X2Y2, "crop_and_resize": FROM_Y1X1Y2X2}
-COLUMNS = {
-    "roi_align": (BOX_VALUES, BOX_VALUES + 1),
-    "crop_and_resize": (BOX_VALUES,),
-}  # with an image index, or without
+COLUMNS = {"roi_align": (BOX_VALUES, BOX_VALUES + 1), "crop_and_resize": (BOX_VALUES,)}  # 5: with an image index
 
 
 class GridAxis(NamedTuple):
@@ -87,7 +84,8 @@ def corners_of_one(name: str, box: ArrayLike, operator: str, pixels: Array) -> A
     if array.ndim != 1 or len(array) not in COLUMNS[operator]:
         shapes = " or ".join(f"({columns},)" for columns in COLUMNS[operator])
         raise ValueError(f"{name} must have shape {shapes}; got {array.shape}")
-    return _of_one_image(name, array[np.newaxis], operator, pixels)[0]
+    one: Array = _of_one_image(name, array[np.newaxis], operator, pixels)[0]
+    return one
 
 
 def _of_one_image(name: str, boxes: Array, operator: str, pixels: Array) -> Array:

@@ -7,7 +7,7 @@ sample, so a RoI Align box is drawn at ``spatial_scale * coordinate - (0.5 if al
 An image or a crop may have its channels first or last: one channel, RGB or RGBA, of any real dtype. Channels are last
 where the last axis has 1, 3 or 4 elements, as `matplotlib.axes.Axes.imshow` takes it, else first where the first axis
 has; only pictures that are 1, 3 or 4 pixels wide can be meant otherwise, and want ``np.moveaxis(crop, 0, -1)``. Colours
-are integers in [0, 255], or floating in [0, 1], or in [0, 255] if a value exceeds 1, or in [0, 65535] if one exceeds 255.
+are integers in [0, 255], or floating in [0, 1], in [0, 255] if a value exceeds 1, and in [0, 65535] if one exceeds 255.
 So what the operators make of a photograph is drawn as it comes: ``show_aligned(crop_and_resize(photo, ...)[0])``.
 """
 

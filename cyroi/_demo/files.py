@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,11 +81,9 @@ def save(figure: Figure, output: Path, file_format: str) -> None:
 
 
 def _with_palette(figure: Figure) -> Image:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    return drawn.quantize(COLORS, kmeans=1)  # kmeans: colours are a level off instead of three
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DPI)
+    with Image.open(drawn) as picture:
+        return picture.convert("RGB").quantize(COLORS, kmeans=1)  # kmeans: colours are a level off instead of three

@@ -104,9 +104,7 @@ def _draw_derivation(figure: Figure, top: float) -> None:
     numbers = dict.fromkeys(np.ndindex(worked.MAP.shape), 0.0)
     for row, column, weight in four:
         ax.plot([sample.x, column], [sample.y, row], color=DERIVED, linewidth=1.5, zorder=2.8)
-        aside = (
-            0.14 if row < sample.y else -0.14
-        )  # the weight on the side of the sample, the pixel's value on the other
+        aside = 0.14 if row < sample.y else -0.14  # the weight on the sample's side, the value on the other
         _label(ax, column, row + aside, f"{weight:.6g}", size=9, color=DERIVED, weight="bold")
         numbers[row, column] = -aside
     for (row, column), aside in numbers.items():
@@ -130,6 +128,7 @@ def _shade_bin(ax: Axes) -> None:
     height, width = (y2 - y1) / worked.BINS, (x2 - x1) / worked.BINS
     corner = x1 + worked.BIN[1] * width, y1 + worked.BIN[0] * height
     ax.add_patch(Rectangle(corner, width, height, facecolor=DERIVED, alpha=0.13, zorder=1.5))
+    ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=DERIVED, linewidth=1.8, zorder=2.7))
 
 
 def _write_sums(figure: Figure, left: float, top: float, samples: list[worked.Sample]) -> None:
@@ -146,10 +145,10 @@ def _write_sums(figure: Figure, left: float, top: float, samples: list[worked.Sa
     _write(figure, left, top + 1.38, f"({values}) / {len(samples)} = {pooled[worked.BIN]:.6g}", color=DERIVED, **mono)
     _write(figure, left, top + 1.9, "The box x1, y1, x2, y2 counts from the corner of the map, half a pixel")
     _write(figure, left, top + 2.12, "before the centre of pixel 0, and nothing about it is rounded:")
-    call = (
-        f">>> cyroi.roi_align(maps, [[0, {box}]], {worked.BINS},\n...     sampling_ratio={worked.RATIO}, aligned=True)"
-    )
-    _write(figure, left, top + 2.44, f"{call}\n{pooled[None, None]!r}", color=ALIGNED, linespacing=1.4, **mono)
+    call = f">>> cyroi.roi_align(maps, [[0, {box}]], {worked.BINS},"
+    more = f"...     sampling_ratio={worked.RATIO}, aligned=True)"
+    done = f"{call}\n{more}\n{pooled[None, None]!r}"
+    _write(figure, left, top + 2.44, done, color=ALIGNED, linespacing=1.4, family="monospace", size=9.5)
 
 
 # --- 2: three conventions ---
@@ -167,7 +166,7 @@ def _draw_conventions(figure: Figure, top: float) -> None:
         _outline(ax, _even_bins(0.5), ALIGNED, linestyle=(0, (4, 3)), linewidth=1.3)
     _head(exact, "aligned=True", "the box counts from the map's corner", ALIGNED)
     _head(legacy, "aligned=False, the legacy default", "from the centre of pixel 0: half a pixel off", LEGACY)
-    _head(rounded, "RoI Pool", "rounded to whole pixels: mean, and its max", ROUNDED)
+    _head(rounded, "RoI Pool", "whole pixels: mean, and the max it takes", ROUNDED)
 
 
 def _head(ax: Axes, name: str, what: str, color: str) -> None:

@@ -20,6 +20,7 @@ from ..reference._bilinear import pixel_pair
 if TYPE_CHECKING:
     from .._typing import Array
 
+# The tutorial's map
 MAP = np.array(
     [
         [251, 44, 47, 104, 178, 101],
@@ -29,7 +30,7 @@ MAP = np.array(
         [64, 77, 192, 18, 253, 31],
     ],
     np.float64,
-)  # the tutorial's
+)
 BOX = (0.75, 0.85, 4.35, 3.65)  # x1 y1 x2 y2. Its samples lie at tenths of a pixel, so that sums are short
 BINS, RATIO = 2, 2
 BIN, SAMPLE = (0, 0), 3  # what is derived: a bin, row and column, and a sample in it
@@ -66,10 +67,10 @@ def samples_of(bin_row: int, bin_column: int) -> list[Sample]:
     x1, y1, x2, y2 = np.array(BOX)
     y = _roi_align.axis_samples(y1, y2, BINS, MAP.shape[0], 1.0, RATIO, True).t[bin_row]
     x = _roi_align.axis_samples(x1, x2, BINS, MAP.shape[1], 1.0, RATIO, True).t[bin_column]
-    return [_sample(at_y, at_x) for at_y in y for at_x in x]
+    return [_sample(np.asarray(at_y), np.asarray(at_x)) for at_y in y for at_x in x]
 
 
-def _sample(y: np.float64, x: np.float64) -> Sample:
+def _sample(y: Array, x: Array) -> Sample:
     (top, top_weight), (bottom, bottom_weight) = pixel_pair(y, MAP.shape[0])
     (left, left_weight), (right, right_weight) = pixel_pair(x, MAP.shape[1])
     rows, columns = np.meshgrid([top, bottom], [left, right], indexing="ij")
@@ -102,12 +103,9 @@ class Crops(NamedTuple):
 
 def crops(image: Array, box: Sequence[float], size: int) -> Crops:
     pooled = cyroi.roi_align(image[np.newaxis], [[0, *box]], size, aligned=True, layout="NHWC")[0]
-    x1, y1, x2, y2 = (
-        np.array(box) - 0.5
-    )  # crop_and_resize counts from the centre of the first pixel to that of the last
+    x1, y1, x2, y2 = np.array(box) - 0.5  # crop_and_resize counts from the first pixel's centre to the last one's
     height, width = (max(side - 1, 1) for side in image.shape[:2])
-    normalised = [[y1 / height, x1 / width, y2 / height, x2 / width]]
-    resized = cyroi.crop_and_resize(image, normalised, None, size)[0]
+    resized = cyroi.crop_and_resize(image, [[y1 / height, x1 / width, y2 / height, x2 / width]], None, size)[0]
     return Crops(pooled, resized, area_mean(image, box, size))
 
 

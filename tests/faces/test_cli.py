@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import cyroi
-from cyroi import _demo
 from cyroi.__main__ import main
+from cyroi._demo import files, numbers
 
 pytest.importorskip("matplotlib")
 from PIL import Image
@@ -51,6 +51,8 @@ def test_demo(tmp_path):
     numbers = r"\[\[ *85\.03 +164\.112\]\n *\[ *88\. +155\.95 *\]\n *\[ *90\.97 +147\.788\]\]"
     assert re.search(rf"crop_and_resize\n{numbers}", done.stdout)
     assert re.search(rf"reference\.roi_align.*\n{numbers}", done.stdout)
+    derived = r"\[\[ *70\.75 +159\.26 *\]\n *\[ *82\.525 +105\.4225\]\]"
+    assert re.search(rf"roi_align, sampling_ratio=2, aligned=True\n{derived}", done.stdout)
     config = cyroi.show_config()
     assert f"kernels {config['cpu_capability']}, {config['num_threads']} threads" in done.stdout
     for operator in ("roi_align", "crop_and_resize"):
@@ -61,7 +63,7 @@ def test_demo(tmp_path):
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """The demo in this process, in a folder of its own, with short timings."""
-    monkeypatch.setattr(_demo, "REFERENCE_SECONDS", 0.001)
+    monkeypatch.setattr(numbers, "REFERENCE_SECONDS", 0.001)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: main(["demo", *arguments])
 
@@ -78,7 +80,7 @@ def test_every_kind_of_image_becomes_rgb(tmp_path, mode):
     image = Image.fromarray(COLORS)
     image = image.convert("L").convert(mode) if mode == "I;16" else image.convert(mode)
     image.save(tmp_path / "mine.tif")
-    pixels = _demo._photograph(tmp_path / "mine.tif")
+    pixels = files.photograph(tmp_path / "mine.tif")
     assert pixels.shape == COLORS.shape
     assert pixels.dtype == np.float32
     assert pixels.min() >= 0
@@ -98,17 +100,17 @@ def test_a_photograph_stands_upright(tmp_path):
     exif = picture.getexif()
     exif[0x0112] = 6  # orientation: turn by 90 degrees clockwise
     picture.save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(_demo._photograph(tmp_path / "turned.png"), np.rot90(COLORS, -1))
+    np.testing.assert_array_equal(files.photograph(tmp_path / "turned.png"), np.rot90(COLORS, -1))
 
 
 def test_transparency_becomes_white_and_deep_grey_is_stretched():
     clear = Image.new("RGBA", (2, 3), (200, 0, 0, 0))
-    np.testing.assert_array_equal(_demo._rgb(clear), np.full((3, 2, 3), 255, np.float32))
+    np.testing.assert_array_equal(files.rgb(clear), np.full((3, 2, 3), 255, np.float32))
     palette = Image.new("P", (2, 3), 1)
     palette.info["transparency"] = 1
-    np.testing.assert_array_equal(_demo._rgb(palette), np.full((3, 2, 3), 255, np.float32))
+    np.testing.assert_array_equal(files.rgb(palette), np.full((3, 2, 3), 255, np.float32))
     deep = Image.fromarray(np.array([[1000, 3000], [2000, 1000]], np.uint16))
-    np.testing.assert_allclose(_demo._rgb(deep)[..., 0], [[0, 255], [127.5, 0]])
+    np.testing.assert_allclose(files.rgb(deep)[..., 0], [[0, 255], [127.5, 0]])
 
 
 def test_demo_refuses_images_that_it_cannot_read(quick, tmp_path, capsys):
