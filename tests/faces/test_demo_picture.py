@@ -109,11 +109,18 @@ def test_the_numbers_of_roi_pool(figure):
     np.testing.assert_array_equal(by_bin(numbers(ax, r"max [\d.]+")), [[max(b) for b in row] for row in pixels])
 
 
-def test_roi_pool_is_torchvisions():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    ops = pytest.importorskip("torchvision", reason="torchvision is not installed").ops
-    theirs = ops.roi_pool(torch.tensor(MAPS), torch.tensor(BOXES, dtype=torch.float64), worked.BINS)
-    np.testing.assert_array_equal(worked.roi_pool()[1], theirs.numpy()[0, 0])
+def test_roi_pool_is_that_of_an_installed_peer():
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    feeds = {"maps": MAPS.astype(np.float32), "boxes": np.float32(BOXES)}
+    inputs = [helper.make_tensor_value_info(name, number, array.shape) for name, array in feeds.items()]
+    result = helper.make_tensor_value_info("result", number, [None] * 4)
+    node = helper.make_node("MaxRoiPool", list(feeds), ["result"], pooled_shape=[worked.BINS] * 2, spatial_scale=1.0)
+    opsets = [helper.make_opsetid("", 16)]
+    model = helper.make_model(helper.make_graph([node], "g", inputs, [result]), opset_imports=opsets, ir_version=8)
+    session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(session.run(None, feeds)[0][0, 0], worked.roi_pool()[1])
 
 
 @pytest.mark.parametrize(

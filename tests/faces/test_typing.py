@@ -27,9 +27,11 @@ crops = cyroi.roi_align(maps, [np.zeros((2, 4))], (7, 7), 0.25, 2, True, layout=
 height: int = crops.shape[2]
 faces = cyroi.crop_and_resize(maps[0, 0], [[0, 0, 1, 1]], None, (4, 4), "nearest", 1.0)
 slow = reference.oracle.roi_align(maps, np.zeros((2, 5)), 7)
+axes = cyroi.plot.show_rois(maps[0], [[1, 1, 5, 5]], 7, aligned=True, ax=None)
+axes.set_title("a crop")
 print(cyroi.show_config()["version"], cyroi.__version__, cyroi.get_include(), faces.mean(), slow.sum())
 """
-WRONG = 'import cyroi\ncyroi.roi_align([[0]], [], output_size="big")\n'
+WRONG = 'import cyroi\ncyroi.roi_align([[0]], [], output_size="big")\ncyroi.roi_algn\n'
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,7 @@ def test_a_users_code_is_typed(found):
 
 def test_a_wrong_call_is_found(found):
     assert any(re.match(r"wrong\.py:2: error: .*output_size", line) for line in found), found
+
+
+def test_a_slip_in_a_name_is_found(found):
+    assert any(re.match(r'wrong\.py:3: error: Module has no attribute "roi_algn"', line) for line in found), found
