@@ -18,6 +18,12 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
+def test_the_public_names():
+    gradients = {"roi_align_backward", "crop_and_resize_backward"}
+    rest = {"plot", "reference", "get_include", "show_config", "__version__"}
+    assert set(cyroi.__all__) == {"roi_align", "crop_and_resize"} | gradients | rest
+
+
 def test_dir_shows_the_public_names_and_only_them():
     use = "cyroi.plot, cyroi.reference, cyroi.cpu, cyroi.operators, cyroi.__pyx_capi__"
     assert run(f"import cyroi; first = dir(cyroi); {use}; assert dir(cyroi) == first; print(first)") == (

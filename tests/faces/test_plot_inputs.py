@@ -83,6 +83,10 @@ def test_the_full_scale_of_colours(dtype, full):
     np.testing.assert_allclose(shown(image)[1, 1], full // 2 / full)
 
 
+def test_dark_integers_are_dark():
+    np.testing.assert_allclose(shown(np.ones((2, 2, 3), np.uint8)), 1 / 255)
+
+
 def test_maps_of_bfloat16_are_drawn():
     bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
     np.testing.assert_array_equal(shown(MAP.astype(bfloat16)), MAP.astype(bfloat16).astype(np.float32))
