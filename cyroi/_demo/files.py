@@ -70,12 +70,17 @@ def rgb(picture: Image) -> Array:
 
 
 def save(figure: Figure, output: Path, file_format: str) -> None:
-    """PNG with a palette: a third of the bytes, so that the picture may stand in a repository."""
+    """PNG with a palette: a third of the bytes, so that the picture may stand in a repository; its words beside it."""
+    from PIL.PngImagePlugin import PngInfo
+
     try:
         if file_format != "png":
             figure.savefig(output, format=file_format, dpi=DPI)
             return
-        _with_palette(figure).save(output, "PNG", optimize=True, dpi=(DPI, DPI))
+        words = PngInfo()
+        texts = [*figure.texts, *(text for ax in figure.axes for text in ax.texts)]
+        words.add_itxt("Description", "\n".join(text.get_text() for text in texts))
+        _with_palette(figure).save(output, "PNG", optimize=True, dpi=(DPI, DPI), pnginfo=words)
     except OSError as error:
         raise DemoError(f"cannot write {output}: {error.strerror or error}") from None
 

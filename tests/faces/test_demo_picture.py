@@ -224,10 +224,16 @@ def test_the_picture_in_the_readme(figure, tmp_path):
     assert path.stat().st_size < 200_000
     files.save(figure, tmp_path / "now.png", "png")
     assert (tmp_path / "now.png").stat().st_size < 200_000
+    again = "python -m cyroi demo --output docs/roi_align.png draws it again"
     with Image.open(path) as committed, Image.open(tmp_path / "now.png") as now:
-        assert committed.size == now.size
-        coarse = [
-            np.asarray(one.convert("L").resize((100, 110), Image.Resampling.BOX), float) for one in (committed, now)
-        ]
-    difference = np.abs(coarse[0] - coarse[1])  # letters differ by a little between versions of matplotlib
-    assert difference.mean() < 1, "python -m cyroi demo --output docs/roi_align.png draws it again"
+        assert committed.size == now.size, again
+        assert committed.info["Description"] == now.info["Description"], again
+        for (
+            ax
+        ) in figure.axes:  # outside of them there are letters only, whose widths depend on the version of matplotlib
+            x0, y0, x1, y1 = (ax.get_position().extents * np.tile(now.size, 2)).round()
+            place = (x0, now.size[1] - y1, x1, now.size[1] - y0)
+            first, second = (
+                np.asarray(one.convert("RGB").resize((40, 40), box=place), float) for one in (committed, now)
+            )
+            assert np.abs(first - second).mean() < 5, again
