@@ -95,12 +95,13 @@ def test_maps_of_bfloat16_are_drawn():
 @pytest.mark.parametrize("operator", ["crop_and_resize", "roi_align"])
 @pytest.mark.parametrize("as_uint8", [False, True])
 def test_crops_of_a_photograph_are_drawn_as_they_come(operator, as_uint8):
-    """Results are float32 in [0, 255], or uint8 if `out` is."""
-    out = {"out": np.empty((1, 4, 5, 3), np.uint8)} if as_uint8 else {}
+    """Results are float32 in [0, 255], or uint8 if that is asked for."""
+    options = {"dtype": np.uint8} if as_uint8 else {}
     if operator == "crop_and_resize":
-        crop = cyroi.crop_and_resize(RGB, [NORMALISED], None, (4, 5), **out)[0]
+        crop = cyroi.crop_and_resize(RGB, [NORMALISED], None, (4, 5), **options)[0]
     else:
-        crop = cyroi.roi_align(RGB[np.newaxis], [[0, *BOX]], (4, 5), layout="NHWC", **out)[0]
+        crop = cyroi.roi_align(RGB[np.newaxis], [[0, *BOX]], (4, 5), layout="NHWC", **options)[0]
+    assert crop.dtype == (np.uint8 if as_uint8 else np.float32)
     assert crop.max() > 1
     np.testing.assert_allclose(shown(crop), crop.astype(float) / 255, atol=1e-6)
 
@@ -112,7 +113,7 @@ def test_one_channel_first_gets_its_numbers(ax):
 
 
 @pytest.mark.parametrize("index", [0, 3])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, object])
 def test_a_row_with_an_image_index_is_drawn_as_its_box(index, dtype):
     box = np.array(BOX, dtype)
     row = np.array([[index, *box]], dtype)[0]
