@@ -85,6 +85,7 @@ def random_call(rng: np.random.Generator) -> tuple[Operator, Call]:
     corners = random_boxes(rng, boxes, h / scale, w / scale)
     if operator.name == "crop_and_resize":
         corners = (corners / [w, h, w, h])[:, [1, 0, 3, 2]]
+        call["snap_edges"] = bool(rng.integers(2))
     layout = str(rng.choice(list(LAYOUTS)))
     maps = rng.standard_normal((images, channels, h, w)) * 60
     dtype = np.dtype(STORED[rng.integers(len(STORED))] if rng.random() < 0.5 else FLOATS[rng.integers(2)])

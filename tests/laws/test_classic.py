@@ -57,7 +57,7 @@ def test_roi_align_is_the_oracle_rounded_on_random_geometry(call):
 @FEW
 @hypothesis.given(crop_and_resize_calls(long=False))
 def test_crop_and_resize_is_the_oracle_rounded_on_random_geometry(call):
-    assert_is_the_oracle("crop_and_resize", call)
+    assert_is_the_oracle("crop_and_resize", call | {"snap_edges": False})
 
 
 @FEWER
@@ -69,7 +69,7 @@ def test_roi_align_is_the_oracle_rounded_on_long_maps(call):
 @FEWER
 @hypothesis.given(crop_and_resize_calls(long=True))
 def test_crop_and_resize_is_the_oracle_rounded_on_long_maps(call):
-    assert_is_the_oracle("crop_and_resize", call)
+    assert_is_the_oracle("crop_and_resize", call | {"snap_edges": False})
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

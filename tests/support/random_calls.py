@@ -135,6 +135,7 @@ def crop_and_resize_calls(draw: Any, long: bool) -> Call:
         "crop_size": tuple(axis.bins for axis in axes),
         "method": draw(st.sampled_from(["bilinear", "nearest"])),
         "extrapolation_value": draw(st.sampled_from([0.0, 7.0, float("nan")])),
+        "snap_edges": draw(st.booleans()),
         "layout": "NHWC",
         "num_threads": draw(THREADS),
     }
