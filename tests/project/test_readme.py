@@ -1,4 +1,4 @@
-"""README does what it says: its code runs, and its table of conventions is what peers were compared with."""
+"""The code of README and its sisters runs, and README's table of conventions is what peers were compared with."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # --- its code ---------------------------------------------------------------------------------------------------------
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
+RUN_HERE = ["README.md", "docs/differences.md"]
 RUN_ELSEWHERE = {"docs/c_api.md"}  # by tests/faces/test_c_api_users.py
 
 
-def test_the_code_of_the_readme_runs_in_its_order(tmp_path, monkeypatch):
+@pytest.mark.parametrize("document", RUN_HERE)
+def test_the_code_of_a_document_runs_in_its_order(document, tmp_path, monkeypatch):
+    text = (ROOT / document).read_text(encoding="utf-8")
     pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
-    for block in PYTHON.finditer(README):
-        lines_before = README[: block.start(1)].count("\n")
-        exec(compile("\n" * lines_before + block[1], str(ROOT / "README.md"), "exec"), names)
+    for block in PYTHON.finditer(text):
+        lines_before = text[: block.start(1)].count("\n")
+        exec(compile("\n" * lines_before + block[1], str(ROOT / document), "exec"), names)
     assert "cyroi" in names
 
 
@@ -33,7 +36,7 @@ def test_no_other_document_has_code_that_nobody_runs():
     documents = {str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]}
     assert "docs/performance.md" in documents
     with_code = {name for name in documents if PYTHON.search((ROOT / name).read_text(encoding="utf-8"))}
-    assert with_code == {"README.md"} | RUN_ELSEWHERE
+    assert with_code == {*RUN_HERE, *RUN_ELSEWHERE}
 
 
 # --- its table of conventions -----------------------------------------------------------------------------------------
