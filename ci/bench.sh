@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Times this checkout of cyroi beside its public peers and the memory floor, in an environment of its own, and prints a
-# Markdown table.
+# Times this checkout of cyroi beside its public peers and the memory floor, in an environment of its own, and prints
+# Markdown tables.
 #
 #   ci/bench.sh [--workloads W1,W1a] [--rounds 7] [--threads 1,2] [--all-peers] [--write] [--with torch]
 #
-# --write puts the table into docs/performance.md. --with torch and --with tensorflow install those large peers too; once
-# installed they take part in every run. `cc` or $CC compiles the floor program.
+# --write puts the tables into docs/performance.md, and six of their rows into README.md. --with torch and
+# --with tensorflow install those large peers too (6 and 2 GB); once installed they take part in every run. `cc` or $CC
+# compiles the floor program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

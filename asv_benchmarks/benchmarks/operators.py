@@ -1,14 +1,15 @@
-"""Time, memory and error of every operator, beside the classic kernel and the float64 reference."""
+"""Time, memory and error of every operator, and time of its gradients. Alarms are for these (asv.conf.json)."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 import cyroi
 
+from .cases import SHORT, Timed, case, of_operator, short_calls
 from .workloads import WORKLOADS, subset
 
 # asv runs this file on old commits too: whatever they lack is skipped, not failed. That `cyroi` itself does not import
@@ -17,63 +18,49 @@ try:
     from cyroi.reference import oracle
 except ImportError:
     oracle = None
-try:
-    from cyroi.reference import classic
-except ImportError:
-    classic = None
 
-IMPLEMENTATIONS = {"cyroi": cyroi, "classic": classic, "reference": oracle}
+THREADS = [1, 2]
+# Two threads take part where they share different things: many boxes of one image, few of many channels, images, crops.
+ON_TWO_THREADS = ("W1", "W3", "W4", "W6", "W7")
+ON_ONE_ONLY = tuple((name, 2) for name in WORKLOADS if name not in ON_TWO_THREADS)
+# Memory and error are those of one thread.
+ONE_THREAD = tuple((name, 2) for name in WORKLOADS)
 
-# One call of the reference takes 30 s on W1a and 15 minutes on W8 (at most 8 s elsewhere), one of the classic kernel
-# 4 s on W1a and about a minute on W8.
-TOO_SLOW = (("W1a", "reference"), ("W8", "reference"), ("W8", "classic"))
 # Boxes whose result is compared with the oracle; a box of W8 costs the oracle a second.
 COMPARED_BOXES = {"W8": 2}
 COMPARED_BOXES_DEFAULT = 32
-# Up to this many values of the result, a call is so short that a sample of its time must average over many.
-SHORT_CALL = 100_000
 
 
-@lru_cache(maxsize=1)
-def case(workload: str) -> tuple[dict[str, Any], Any]:
-    """Arguments and result array. Cached because asv calls `setup` before each sample, in one process."""
-    chosen = WORKLOADS[workload]
-    return chosen.arguments(), np.empty(chosen.result_shape, np.float32)
-
-
-def parameters(operator: str) -> list[list[str]]:
-    return [[name for name, workload in WORKLOADS.items() if workload.operator == operator], list(IMPLEMENTATIONS)]
-
-
-class _Operator:
+class _Operator(Timed):
     """What is measured of an operator. A subclass says on which workloads."""
 
-    params: list[list[str]]
-    param_names = ("workload", "implementation")
-    skip_params = TOO_SLOW
-    timeout = 120
-    repeat = (1, 10, 5.0)  # at least 1 sample, at most 10, none begins after 5 seconds
+    params: tuple[list[Any], list[int]]
+    param_names = ("workload", "threads")
+    skip_params = ON_ONE_ONLY
 
-    def setup(self, workload: str, implementation: str) -> None:
+    def setup(self, workload: str, threads: int) -> None:
         name = WORKLOADS[workload].operator
-        self.operator = getattr(IMPLEMENTATIONS[implementation], name, None)
-        self.oracle = getattr(oracle, name, None)
-        if self.operator is None or self.oracle is None:
+        operator, self.oracle = getattr(cyroi, name, None), getattr(oracle, name, None)
+        if operator is None or self.oracle is None:
             raise NotImplementedError(f"this commit has no {name}")
         self.arguments, self.out = case(workload)
-        self.number = 100 if self.out.size <= SHORT_CALL else 1
-
-    def time_forward(self, workload: str, implementation: str) -> None:
+        self.fresh = partial(operator, **self.arguments, num_threads=threads)
         # Into a result that exists already: a large one of its own would add the system's time for fresh pages.
-        self.operator(**self.arguments, out=self.out)
+        self.call = partial(self.fresh, out=self.out)
+        self.prepare(self.call, threads)
 
-    def peakmem_forward(self, workload: str, implementation: str) -> None:
-        self.operator(**self.arguments)
+    def time_forward(self, workload: str, threads: int) -> None:
+        self.call()
 
-    def track_max_error(self, workload: str, implementation: str) -> float:
+    def peakmem_forward(self, workload: str, threads: int) -> None:
+        self.fresh()
+
+    peakmem_forward.skip_params = ONE_THREAD
+
+    def track_max_error(self, workload: str, threads: int) -> float:
         """Largest difference from the oracle, relative to the largest map value."""
         self.out.fill(np.nan)  # so that a value that is not written cannot pass
-        self.operator(**self.arguments, out=self.out)
+        self.call()
         count = COMPARED_BOXES.get(workload, COMPARED_BOXES_DEFAULT)
         boxes = np.random.default_rng(0).permutation(len(self.out))[:count]
         error = np.abs(self.out[boxes] - self.oracle(**subset(self.arguments, boxes))).max()
@@ -81,49 +68,59 @@ class _Operator:
             raise FloatingPointError("the result is not finite")  # asv would take NaN for a skipped benchmark
         return float(error / np.abs(self.arguments[WORKLOADS[workload].maps]).max())
 
-    # The reference is the oracle: its error would be that of rounding to float32, whatever cyroi does.
-    track_max_error.skip_params = (("W8", "classic"), *((workload, "reference") for workload in WORKLOADS))
+    track_max_error.skip_params = ONE_THREAD
     track_max_error.unit = "of the largest map value"
 
 
 class RoiAlign(_Operator):
-    params = parameters("roi_align")
+    params = (of_operator("roi_align"), THREADS)
 
 
 class CropAndResize(_Operator):
-    params = parameters("crop_and_resize")
+    params = (of_operator("crop_and_resize"), THREADS)
 
 
-class _Gradient:
+class Short:
+    """Calls of microseconds, which are nothing but overhead."""
+
+    params = (list(SHORT), THREADS)
+    param_names = ("workload", "threads")
+    calls: ClassVar = {threads: short_calls(cyroi, num_threads=threads) for threads in THREADS}
+
+    def time_forward(self, workload: str, threads: int) -> None:
+        self.calls[threads][workload]()
+
+
+class _Gradient(Timed):
     """A gradient, into a result that exists already. A subclass says of what, and on which workloads."""
 
     wrt: str
-    params: ClassVar[list[list[str]]]
-    param_names = ("workload",)
-    timeout = 120
-    repeat = (1, 10, 5.0)
-    number = 1
+    params: tuple[list[str], list[int]]
+    param_names = ("workload", "threads")
+    skip_params = ON_ONE_ONLY
 
-    def setup(self, workload: str) -> None:
+    def setup(self, workload: str, threads: int) -> None:
         chosen = WORKLOADS[workload]
-        self.backward = getattr(cyroi, f"{chosen.operator}_backward", None)
-        if self.backward is None:
+        backward = getattr(cyroi, f"{chosen.operator}_backward", None)
+        if backward is None:
             raise NotImplementedError(f"this commit has no gradient of {chosen.operator}")
         arguments, grad_output = case(workload)
         grad_output.fill(1)
-        self.arguments = {name: value for name, value in arguments.items() if name not in ("output_size", "crop_size")}
-        self.arguments |= {"grad_output": grad_output, "wrt": chosen.maps if self.wrt == "maps" else "boxes"}
-        self.out = np.zeros_like(arguments[chosen.maps if self.wrt == "maps" else "boxes"])
+        wrt = chosen.maps if self.wrt == "maps" else "boxes"
+        others = {name: value for name, value in arguments.items() if name not in ("output_size", "crop_size")}
+        out = np.zeros_like(arguments[wrt])
+        self.call = partial(backward, grad_output, **others, wrt=wrt, out=out, num_threads=threads)
+        self.prepare(self.call, threads)
 
-    def time_backward(self, workload: str) -> None:
-        self.backward(**self.arguments, out=self.out)
+    def time_backward(self, workload: str, threads: int) -> None:
+        self.call()
 
 
 class ToTheMaps(_Gradient):
     wrt = "maps"
-    params: ClassVar = [["W1", "W1a", "W3", "W4", "W7", "W9_8", "W9_reversed", "W9_few"]]
+    params: ClassVar = (["W1", "W1a", "W3", "W4", "W7", "W9_8", "W9_reversed", "W9_few"], THREADS)
 
 
 class ToTheBoxes(_Gradient):
     wrt = "boxes"
-    params: ClassVar = [["W1", "W7", "W9_8", "W9_reversed", "W9_few"]]
+    params: ClassVar = (["W1", "W7", "W9_8", "W9_reversed", "W9_few"], THREADS)

@@ -1,4 +1,4 @@
-"""The command: time, print the table, and with --write put it into docs/performance.md."""
+"""The command: time, print the tables, and with --write put them into docs/performance.md and README.md."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from benchmarks.workloads import WORKLOADS
 import cyroi
 
 from . import gradients, peers
+from .compare import Asked, agreeing, largest_value
 from .contender import (
     TOLERANCE,
     Contender,
     Maker,
-    difference,
     floors,
     with_classic,
     with_cyroi,
     with_fresh_result,
     with_reference,
 )
+from .summary import summary
 from .table import Row, replace_marked, table
 from .timing import medians
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
-REFERENCE, CLASSIC = "NumPy reference", "classic"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT, README = ROOT / "docs" / "performance.md", ROOT / "README.md"
+REFERENCE, CLASSIC, FRESH = "NumPy reference", "classic", "fresh result"
 LONG = ("W8",)  # a call of a peer, or of the classic kernel, takes a minute: they take part only when asked for
 SMALL = ("W2", "W5_1", "W5_10", "W7", "smallest_roi", "smallest_crop")  # where the reference takes part
 OVERHEAD = ("W5_1", "W5_10", "smallest_roi", "smallest_crop")  # calls whose memory costs nothing: they have no floor
@@ -44,7 +46,7 @@ DEFAULT = (
 def main() -> None:
     options = parse_options()
     modules, notes = peers.load()
-    rows = []
+    rows, gradient_rows = [], []
     for name in options.workloads:
         makers: dict[str, Maker] = {}
         if options.all_peers or name not in LONG:
@@ -52,44 +54,58 @@ def main() -> None:
             makers = {CLASSIC: partial(with_classic, operator), **peers.makers(modules, operator)}
         for threads in options.threads:
             contenders = prepare(name, threads, makers, notes)
-            row = Row(name, threads, medians({label: it.run for label, it in contenders.items()}, options.rounds))
-            rows.append(row)
-            shown = ", ".join(f"{label} {1e3 * value:.3g}" for label, value in row.seconds.items())
-            print(f"{name}, threads: {threads}; ms: {shown}", file=sys.stderr, flush=True)
-    tables = [table(rows, [CLASSIC, *peers.PEERS, REFERENCE]), legend(modules), not_timed(notes), backward(options)]
-    content = "\n\n".join(part for part in [describe(options, modules), *tables] if part)
+            timed = {label: it.run for label, it in contenders.items()}
+            rows.append(measured(Row(name, threads, medians(timed, options.rounds))))
+            if name in gradients.GRADIENTS:
+                del contenders, timed  # their memory
+                calls = gradients.calls(name, threads, modules, notes)
+                gradient_rows.append(measured(Row(name, threads, medians(calls, options.rounds))))
+    titles = list(peers.PEERS)
+    content = "\n\n".join(
+        part
+        for part in (
+            describe(options, modules),
+            table(rows, [CLASSIC, *titles, REFERENCE]),
+            legend(modules),
+            not_timed(notes),
+            gradients.text(gradient_rows, titles),
+        )
+        if part
+    )
     print(content)
+    short = summary(rows, gradient_rows, titles, f"{cpu()}, {capability()}.")
     if options.write:
-        DOCUMENT.write_text(replace_marked(DOCUMENT.read_text(encoding="utf-8"), content), encoding="utf-8")
+        write(DOCUMENT, content)
+        write(README, short)
+
+
+def measured(row: Row) -> Row:
+    """The row, which is also told to whoever waits."""
+    shown = ", ".join(f"{label} {1e3 * value:.3g}" for label, value in row.seconds.items())
+    print(f"{row.workload}, threads: {row.threads}; ms: {shown}", file=sys.stderr, flush=True)
+    return row
+
+
+def write(document: Path, content: str | None) -> None:
+    if content is None:
+        print(f"{document.name} is left as it is: not all of its workloads were timed", file=sys.stderr)
+        return
+    document.write_text(replace_marked(document.read_text(encoding="utf-8"), content), encoding="utf-8")
 
 
 def prepare(name: str, threads: int, others: dict[str, Maker], notes: list[str]) -> dict[str, Contender]:
     """All contenders of one workload that compute the same as cyroi, which is first; a note on each of the others."""
     workload = WORKLOADS[name]
     operator, arguments, shape = workload.operator, workload.arguments(), workload.result_shape
-    makers = {"fresh result": partial(with_fresh_result, operator), **others}
+    makers = {FRESH: partial(with_fresh_result, operator), **others}
     if name in SMALL:
         makers[REFERENCE] = partial(with_reference, operator)
     ours = with_cyroi(operator, arguments, shape, threads)
     ours.run()
     if np.isnan(ours.result()).any():
         raise SystemExit(f"{name}: cyroi left NaN in its result")
-    largest = float(np.abs(arguments[workload.maps]).max())
-    contenders = {"cyroi": ours}
-    for label, maker in makers.items():
-        try:
-            contender = maker(arguments, shape, threads)
-            contender.run()
-            apart = difference(contender, ours.result(), largest)
-            if not apart <= contender.tolerance:
-                raise ValueError(f"its result differs from cyroi's by {apart:.1e} of the largest map value")
-        except Exception as error:  # whatever a peer raises, the others are still worth their time
-            if label in (REFERENCE, CLASSIC, "fresh result"):
-                raise
-            first = (str(error).strip() or repr(error)).splitlines()[0]
-            notes.append(f"{label} on {name}, threads: {threads}: {first}")
-        else:
-            contenders[label] = contender
+    asked = Asked(name, arguments, shape, threads, ours.result(), largest_value(arguments[workload.maps]))
+    contenders = {"cyroi": ours, **agreeing(asked, makers, notes, required=(REFERENCE, CLASSIC, FRESH))}
     if name not in OVERHEAD:
         try:
             contenders |= floors(operator, arguments, threads)
@@ -98,24 +114,9 @@ def prepare(name: str, threads: int, others: dict[str, Maker], notes: list[str])
     return contenders
 
 
-def backward(options: argparse.Namespace) -> str:
-    """The table of the gradients, for those of the workloads that have one."""
-    names = [name for name in options.workloads if name in gradients.GRADIENTS]
-    rows = []
-    for name in names:
-        for threads in options.threads:
-            rows.append(Row(name, threads, medians(gradients.calls(name, threads), options.rounds)))
-            print(f"{name}, threads: {threads}; gradients", file=sys.stderr, flush=True)
-    text = (
-        "Gradients: to the maps with `out=`, beside their floor (zero the gradient, read grad_output, one read and"
-        " write of each row that a box touches); to the boxes, beside the forward call."
-    )
-    return f"{textwrap.fill(text, 120)}\n\n{gradients.table(rows)}" if rows else ""
-
-
 def describe(options: argparse.Namespace, modules: dict[str, ModuleType]) -> str:
     versions = ", ".join([f"numpy {np.__version__}", *peers.versions(modules)])
-    machine = f"cyroi {cyroi.__version__} ({cyroi.show_config()['cpu_capability']}), {versions}; {cpu()}."
+    machine = f"cyroi {cyroi.__version__} ({capability()}), {versions}; {cpu()}."
     return (
         f"{textwrap.fill(machine, 120, break_on_hyphens=False)}\n"
         f"Milliseconds per call, float32, medians of {options.rounds} interleaved rounds; in brackets: times as long as"
@@ -143,6 +144,10 @@ def not_timed(notes: list[str]) -> str:
     return "Not timed:\n\n" + "\n".join(f"* {note}" for note in notes) if notes else ""
 
 
+def capability() -> str:
+    return str(cyroi.show_config()["cpu_capability"])
+
+
 def cpu() -> str:
     """Model and number of the CPUs, as far as the system tells."""
     info = Path("/proc/cpuinfo")
@@ -163,7 +168,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="samples of each contender; default: 7")
     parser.add_argument("--threads", type=integers, default=[1, 2], help="default: 1,2")
     parser.add_argument("--all-peers", action="store_true", help=f"peers also on {', '.join(LONG)}: minutes a call")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md and README.md")
     # ci/bench.sh takes what it knows of it out of the arguments.
     parser.add_argument("--with", dest="extra", choices=("torch", "tensorflow"), help="install this peer too")
     options = parser.parse_args()

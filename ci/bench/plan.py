@@ -50,17 +50,20 @@ def plan_roi_align(arguments: dict[str, Any]) -> Plan:
 
 
 def plan_crop_and_resize(arguments: dict[str, Any]) -> Plan:
+    layout = arguments["layout"]
+    shape = tuple(arguments["image"].shape[layout.index(axis)] for axis in "NCHW")
+    y, x = crop_samples(arguments)
+    rows, columns = [touched(samples, shape[2]) for samples in y], [touched(samples, shape[3]) for samples in x]
+    return Plan(shape, layout, arguments["crop_size"] ** 2, arguments["box_indices"].astype(np.int32), rows, columns)
+
+
+def crop_samples(arguments: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Row and column coordinates of the samples of each box, in pixels: each of shape (boxes, crop_size)."""
     layout, bins = arguments["layout"], arguments["crop_size"]
     steps = np.linspace(0, 1, bins) if bins > 1 else np.array([0.5])
-    shape = tuple(arguments["image"].shape[layout.index(axis)] for axis in "NCHW")
-
-    def axis(start: float, end: float, size: int) -> Indices:
-        return touched((start + (end - start) * steps) * (size - 1), size)
-
-    boxes = arguments["boxes"].astype(np.float64)
-    rows = [axis(y1, y2, shape[2]) for y1, _, y2, _ in boxes]
-    columns = [axis(x1, x2, shape[3]) for _, x1, _, x2 in boxes]
-    return Plan(shape, layout, bins**2, arguments["box_indices"].astype(np.int32), rows, columns)
+    y1, x1, y2, x2 = arguments["boxes"].astype(np.float64).T[:, :, np.newaxis]
+    height, width = (arguments["image"].shape[layout.index(axis)] for axis in "HW")
+    return (y1 + (y2 - y1) * steps) * (height - 1), (x1 + (x2 - x1) * steps) * (width - 1)
 
 
 PLANNERS = {"roi_align": plan_roi_align, "crop_and_resize": plan_crop_and_resize}

@@ -1,4 +1,4 @@
-"""The Markdown table, and its place in docs/performance.md."""
+"""The Markdown tables, and their places in docs/performance.md and README.md."""
 
 from __future__ import annotations
 
@@ -21,22 +21,32 @@ def table(rows: list[Row], peers: list[str]) -> str:
     """The rows as Markdown, in milliseconds. Only `peers` that took part somewhere get a column."""
     columns = [label for label in peers if any(label in row.seconds for row in rows)]
     titles = ["workload", "threads", "cyroi", "fresh result", "floor", "x floor", "once", *columns]
-    lines = [f"| {' | '.join(titles)} |", "|---" * 2 + "|--:" * (len(titles) - 2) + "|"]
-    return "\n".join(lines + [line(row, columns) for row in rows])
+    return markdown(titles, [line(row, columns) for row in rows])
 
 
-def line(row: Row, columns: list[str]) -> str:
+def line(row: Row, columns: list[str]) -> list[str]:
     cyroi = row.seconds["cyroi"]
 
-    def cell(label: str, bracket: bool = True) -> str:
-        if label not in row.seconds:
-            return ""
-        value = row.seconds[label]
-        return digits(1e3 * value, 3) + (f" ({digits(value / cyroi, 2)})" if bracket else "")
+    def alone(label: str) -> str:
+        return digits(1e3 * row.seconds[label], 3) if label in row.seconds else ""
+
+    def beside(label: str) -> str:
+        return with_ratio(row.seconds.get(label), cyroi)
 
     ratio = f"{cyroi / row.seconds['floor']:.2f}" if "floor" in row.seconds else ""
-    ours = [cell("cyroi", False), cell("fresh result"), cell("floor", False), ratio, cell("once", False)]
-    return f"| {' | '.join([row.workload, str(row.threads), *ours, *map(cell, columns)])} |"
+    ours = [alone("cyroi"), beside("fresh result"), alone("floor"), ratio, alone("once")]
+    return [row.workload, str(row.threads), *ours, *map(beside, columns)]
+
+
+def with_ratio(seconds: float | None, cyroi: float) -> str:
+    """Milliseconds, and in brackets how many times as long as cyroi; empty for what did not take part."""
+    return "" if seconds is None else f"{digits(1e3 * seconds, 3)} ({digits(seconds / cyroi, 2)})"
+
+
+def markdown(titles: list[str], lines: list[list[str]], texts: int = 2) -> str:
+    """A table whose first columns are `texts`, the others numbers."""
+    rule = "|---" * texts + "|--:" * (len(titles) - texts) + "|"
+    return "\n".join([f"| {' | '.join(titles)} |", rule, *(f"| {' | '.join(cells)} |" for cells in lines)])
 
 
 def digits(value: float, count: int) -> str:

@@ -1,4 +1,4 @@
-"""The comparison of ci/bench.sh, as far as it can be wrong without a peer: its floor, its check, its table."""
+"""The comparison of ci/bench.sh, as far as it can be wrong without a peer: its floor and its check."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import cyroi
 
 sys.path.append(str(Path(__file__).parents[2] / "ci"))
 sys.path.append(str(Path(__file__).parents[2] / "asv_benchmarks"))
-from bench import gradients, peers
+from bench import peers
+from bench.compare import Asked, agreeing
 from bench.contender import Contender, difference, owned
 from bench.floor import Floor, library
 from bench.plan import PLANNERS, Plan
-from bench.table import BEGIN, END, Row, replace_marked, table
 from benchmarks.workloads import WORKLOADS, CropAndResize, subset
 
 # --- the plan of the floor --------------------------------------------------------------------------------------------
@@ -192,6 +192,25 @@ def test_a_contender_that_leaves_its_result_unwritten_is_wrong():
         difference(Contender(list, lambda: ours[:2]), ours, largest=1)
 
 
+def test_only_contenders_that_agree_are_timed():
+    answer = np.array([1, 2], np.float32)
+    asked = Asked("W1", {}, (2,), 3, answer, largest=2)
+    makers = {
+        "right": lambda *_: Contender(list, answer.copy),
+        "coarse": lambda *_: Contender(list, lambda: answer + 0.5, tolerance=0.3),
+        "wrong": lambda *_: Contender(list, lambda: answer + 0.5),
+        "broken": lambda *_: {}["key"],
+    }
+    notes = []
+    assert list(agreeing(asked, makers, notes)) == ["right", "coarse"]
+    assert notes == [
+        "wrong on W1, threads: 3: its result differs from cyroi's by 2.5e-01 of the largest value",
+        "broken on W1, threads: 3: 'key'",
+    ]
+    with pytest.raises(KeyError):
+        agreeing(asked, makers, notes, required=["broken"])
+
+
 def test_a_peer_that_is_not_here_is_noted_and_the_others_are_not_lost(monkeypatch):
     folder = Path(peers.__file__).parent
     assert {f"{module}.py" for module, _ in peers.PEERS.values()} == {
@@ -202,44 +221,3 @@ def test_a_peer_that_is_not_here_is_noted_and_the_others_are_not_lost(monkeypatc
     assert not modules
     assert len(absent) == 1
     assert absent[0].startswith("Absent: not here")
-
-
-# --- the table --------------------------------------------------------------------------------------------------------
-
-
-def test_the_table_has_ratios_and_only_peers_that_took_part():
-    seconds = {"cyroi": 0.03, "fresh result": 0.06, "floor": 0.024, "once": 0.004, "Fast": 0.3}
-    rows = [Row("W1", 1, seconds), Row("small", 2, {"cyroi": 1e-5})]
-    assert table(rows, ["Absent", "Fast"]).splitlines() == [
-        "| workload | threads | cyroi | fresh result | floor | x floor | once | Fast |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
-        "| W1 | 1 | 30 | 60 (2) | 24 | 1.25 | 4 | 300 (10) |",
-        "| small | 2 | 0.01 |  |  |  |  |  |",
-    ]
-
-
-def test_only_the_marked_part_is_replaced():
-    text = f"before | a |\n\n{BEGIN}\nold\n{END}\nafter\n"
-    new = replace_marked(text, "| new |\n")
-    assert new == f"before | a |\n\n{BEGIN}\n\n| new |\n\n{END}\nafter\n"
-    assert replace_marked(new, "| new |") == new
-
-
-@pytest.mark.parametrize(
-    "text", ["", BEGIN, END, END + BEGIN, BEGIN + END + END, BEGIN + BEGIN + END, END + BEGIN + END]
-)
-def test_without_one_marked_part_nothing_is_replaced(text):
-    with pytest.raises(ValueError, match="expected one line"):
-        replace_marked(text, "new")
-
-
-def test_the_document_has_its_marked_part():
-    text = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
-    before, _, after = replace_marked(text, "THE TABLE").partition("THE TABLE")
-    assert text.startswith(before.rstrip())
-    assert text.endswith(after.lstrip())
-
-
-def test_the_table_of_gradients_has_their_ratios():
-    row = Row("W1", 2, {"to the maps": 0.03, "floor": 0.02, "to the boxes": 0.06, "forward": 0.03})
-    assert gradients.table([row]).splitlines()[2] == "| W1 | 2 | 30 | 20 | 1.50 | 60 | 30 | 2.00 |"

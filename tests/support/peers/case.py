@@ -150,7 +150,17 @@ def save(peer: str, version: str, cases: Sequence[Case]) -> Path:
 
 def load(peer: str) -> list[Case]:
     """The stored cases of a peer."""
+    header, arrays = _read(peer)
+    rows = header["cases"]
+    return [Case(**{name: arrays[value] if name in ARRAYS else value for name, value in row.items()}) for row in rows]
+
+
+def version(peer: str) -> list[str]:
+    """The distributions, with their versions, whose results are stored."""
+    return _read(peer)[0]["version"].split(", ")[:-1]
+
+
+def _read(peer: str) -> tuple[dict[str, Any], dict[str, Array]]:
     with np.load(FOLDER / f"{peer}.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    rows = json.loads(str(arrays["header"]))["cases"]
-    return [Case(**{name: arrays[value] if name in ARRAYS else value for name, value in row.items()}) for row in rows]
+    return json.loads(str(arrays["header"])), arrays

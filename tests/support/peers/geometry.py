@@ -88,7 +88,8 @@ def edge_axis(rng: Rng, count: int, size: int, bins: int, setting: Setting, dtyp
 def dyadic_axis(rng: Rng, count: int, size: int, bins: int, setting: Setting, dtype: Any) -> tuple[Array, Array]:
     """The same with samples that every order of operations computes exactly, where bins and ratio are powers of two.
 
-    The adaptive grid is a power of two as well. Left out there: empty and reversed boxes, where OpenVINO has no value.
+    The adaptive grid is a power of two as well. Left out there: empty and reversed boxes, where OpenVINO and Paddle
+    have no value.
     """
     targets = np.array([-1, 0, size - 1, size], dtype)
     targets = np.concatenate([targets, targets - dtype(1 / 8), targets + dtype(1 / 8)])

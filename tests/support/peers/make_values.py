@@ -22,6 +22,7 @@ DISTRIBUTIONS = {
     "tensorflow": ["tensorflow", "tensorflow-cpu"],
     "onnx": ["onnxruntime", "onnx"],
     "openvino": ["openvino"],
+    "paddle": ["paddlepaddle"],
 }
 
 

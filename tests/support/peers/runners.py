@@ -93,9 +93,21 @@ def openvino(case: Case) -> Array:
     return np.array(model(feeds)[0])
 
 
+def paddle(case: Case) -> Array:
+    import paddle
+    from paddle.vision.ops import roi_align
+
+    counts = np.bincount(case.boxes[:, 0].astype(int), minlength=len(case.maps)).astype(np.int32)
+    corners = np.ascontiguousarray(case.boxes[:, 1:])  # the boxes of each image follow those of the one before
+    with paddle.base.dygraph.guard(paddle.CPUPlace()):
+        tensors = [paddle.to_tensor(array) for array in (case.maps, corners, counts)]
+        return roi_align(*tensors, **case.arguments | {"output_size": tuple(case.bins.tolist())}).numpy()
+
+
 RUNNERS: dict[str, Callable[[Case], Array]] = {
     "torchvision": torchvision,
     "tensorflow": tensorflow,
     "onnx": onnx,
     "openvino": openvino,
+    "paddle": paddle,
 }

@@ -8,7 +8,7 @@ installed. Left out, because the peer crashes there or computes nothing defined 
 * torchvision and ONNX Runtime, half-pixel, adaptive grid, one axis reversed: an error, because the negative number of
   samples is a table's size (with both axes reversed it is positive, and the result 0: those are in);
 * huge boxes on the adaptive grid: all three RoI Align peers allocate a table of every sample;
-* OpenVINO, half-pixel, adaptive grid, an empty box: 0 * (1 / 0) is NaN; a reversed one: a negative count;
+* OpenVINO and Paddle, half-pixel, adaptive grid, an empty box: 0 * (1 / 0) is NaN; a reversed one: a negative count;
 * TensorFlow, subnormal coordinates: flushed to zero, so that -1e-45 lies inside.
 """
 
@@ -66,6 +66,12 @@ class Table:
             setting = geometry.Setting(size, ratio, aligned, scale)
             boxes = geometry.edge_rois(self.rng, count * self.boxes, EDGE_MAP, setting, dtype)
             self.add("edge", self.maps(EDGE_MAP, dtype), boxes, roi_align(size, ratio, aligned, scale), **kw)
+
+    def dyadic_rois(self, dtype: Any, ratios: Any) -> None:
+        for aligned, ratio, size in itertools.product((False, True), ratios, [(1, 2), (4, 2)]):
+            setting = geometry.Setting(size, ratio, aligned)
+            boxes = geometry.edge_rois(self.rng, 16 * self.boxes, EDGE_MAP, setting, dtype, geometry.dyadic_axis)
+            self.add("dyadic", self.maps(EDGE_MAP, dtype), boxes, roi_align(size, ratio, aligned))
 
     def degenerate_maps(self, dtype: Any, ratios: Any, modes: Any = (False, True), **kw: Any) -> None:
         for shape, aligned, ratio in itertools.product(DEGENERATE_MAPS, modes, ratios):
@@ -146,11 +152,23 @@ def openvino(seed: int, boxes: int) -> list[Case]:
     """OpenVINO divides the bin by the grid first: two sequences of three roundings apart, unless nothing is rounded."""
     table = Table(seed, boxes)
     table.random_rois(np.float32, (0, 1, 2, 3), FLOAT32_SCALES, coordinate_roundings=6)
-    for aligned, ratio, size in itertools.product((False, True), (0, 1, 2, 4), [(1, 2), (4, 2)]):
-        setting = geometry.Setting(size, ratio, aligned)
-        rois = geometry.edge_rois(table.rng, 16 * boxes, EDGE_MAP, setting, np.float32, geometry.dyadic_axis)
-        table.add("dyadic", table.maps(EDGE_MAP, np.float32), rois, roi_align(size, ratio, aligned))
+    table.dyadic_rois(np.float32, (0, 1, 2, 4))
     return table.cases
 
 
-TABLES = {"torchvision": torchvision, "tensorflow": tensorflow, "onnx": onnx, "openvino": openvino}
+def paddle(seed: int, boxes: int) -> list[Case]:
+    """Paddle counts in bins and multiplies by their size: another sequence of roundings, unless nothing is rounded."""
+    table = Table(seed, boxes)
+    table.random_rois(np.float32, (-1, 1, 2, 3), FLOAT32_SCALES, coordinate_roundings=6, variant="list")
+    table.random_rois(np.float64, (-1, 2), FLOAT32_SCALES[2:], coordinate_roundings=6)
+    table.dyadic_rois(np.float32, (-1, 1, 2, 4))
+    return table.cases
+
+
+TABLES = {
+    "torchvision": torchvision,
+    "tensorflow": tensorflow,
+    "onnx": onnx,
+    "openvino": openvino,
+    "paddle": paddle,
+}
