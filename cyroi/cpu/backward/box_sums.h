@@ -23,21 +23,21 @@ inline void clear(LaneSums<A>& lanes) {
     for (int s = 0; s < 4; ++s) lanes.at[s] = Lanes<A>::set(0);
 }
 
-/* Planes and fused: the sums of box k and channel c; false if one of them is not finite. */
+/* Planes and fused: the sums of box k and channel c; false if one of them is not finite. base: see base_pixel. */
 template <bool exact, class S, class A>
-CYROI_INLINE bool sum_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
+CYROI_INLINE bool sum_plane(const GradientJob& g, const Run& run, index k, index c, index base, BoxScratch<A>& scratch,
                             double (&sums)[4] /* OUT */) {
     LaneSums<A> lanes;
     clear(lanes);
-    contract_plane<exact, S>(g, run, k, c, scratch, lanes);
+    contract_plane<exact, S>(g, run, k, c, base, scratch, lanes);
     return add_up(lanes, sums);
 }
 
 /* The same, leaving out what has no part; a function of its own, because its twin is called for every plane. */
 template <class S, class A>
-CYROI_KERNEL void sum_plane_exactly(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
-                                    double (&sums)[4] /* OUT */) {
-    sum_plane<true, S>(g, run, k, c, scratch, sums);
+CYROI_KERNEL void sum_plane_exactly(const GradientJob& g, const Run& run, index k, index c, index base,
+                                    BoxScratch<A>& scratch, double (&sums)[4] /* OUT */) {
+    sum_plane<true, S>(g, run, k, c, base, scratch, sums);
 }
 
 /* Planes and fused: a run of boxes and a group of channels, a few planes at a time. */
@@ -50,11 +50,14 @@ inline void run_planes(const GradientJob& g, const Run& run, index group, BoxScr
             double* const total = sums_of(g, run, i, group);
             if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
             const char* const ahead = grad_row(g, g.order[smaller(i + 1, run.last - 1)], 0, 0);
+            const index base = base_pixel<A>(g, k);
+            if (g.route == FUSED) read_bases(g, map_of<S>(g, k, 0) + base, scratch.base);
             for (index c = c0; c < smaller(last, c0 + g.planes); c += g.row_channels) {
                 if (i + 1 < run.last) expect_rows(g, ahead + c * g.grad.c);
+                if (c + 1 < last) expect(map_of<S>(g, k, c + 1) + base);
                 double sums[4];
-                if (!sum_plane<false, S>(g, run, k, c, scratch, sums))
-                    sum_plane_exactly<S>(g, run, k, c, scratch, sums);
+                if (!sum_plane<false, S>(g, run, k, c, base, scratch, sums))
+                    sum_plane_exactly<S>(g, run, k, c, base, scratch, sums);
                 for (int s = 0; s < 4; ++s) total[s] += sums[s];
             }
         }
@@ -69,13 +72,17 @@ inline void add_channels(const GradientJob& g, const Run& run, index i, index c0
     LaneSums<A>* const exact = scratch.sums[1];
     bool formed = false; /* the exact sums, from the first vector on that needs them */
     for (index c = 0; c < count; c += lanes) clear(quick[c / lanes]);
-    contract_pixels<false, S>(g, run, k, c0, count, scratch.room, quick);
+    const S* const pixel = map_of<S>(g, k, c0) + base_pixel<A>(g, k);
+    for (index c = 0; c < count; ++c) scratch.base[c] = minus_base<A>(pixel[c]);
+    for (index c = count; c % lanes; ++c) scratch.base[c] = 0; /* lanes that are added up too */
+    contract_pixels<false, S>(g, run, k, c0, count, scratch.base, scratch.room, quick);
     for (index c = 0; c < count; c += lanes) {
         double sums[4];
         if (!add_up(quick[c / lanes], sums)) {
             if (!formed) {
                 for (index v = c; v < count; v += lanes) clear(exact[v / lanes]);
-                contract_pixels<true, S>(g, run, k, c0 + c, count - c, scratch.room, exact + c / lanes);
+                contract_pixels<true, S>(g, run, k, c0 + c, count - c, scratch.base + c, scratch.room,
+                                         exact + c / lanes);
                 formed = true;
             }
             add_up(exact[c / lanes], sums);

@@ -11,7 +11,8 @@
  * a) The sums of a box run over kGroup channels at a time, channel by channel, each summed up by one thread in a fixed
  *    order; the sums of channels, of groups and of tiles are added in order, in double. So neither threads nor runs
  *    change a bit. Routes may: they sum up columns and channels in another order.
- * b) A tap has a part in a derivative where its derivative is not 0, or where it has a weight and the other axis moves.
+ * b) A base is taken off every pixel of a box and channel where it is loaded (slopes.h), in every loop and type alike.
+ * c) A tap has a part in a derivative where its derivative is not 0, or where it has a weight and the other axis moves.
  *    The quick loops multiply the others by 0, which tells only where the map or the gradient is not finite. So sums
  *    that are not finite are formed again by the same loops with `exact`, which leave them out: NaN and infinity reach
  *    what they have a part in, and such a box takes less than three times as long.
@@ -21,43 +22,9 @@
 #define CYROI_CPU_BACKWARD_TO_BOXES_H
 
 #include "backward/maps_pixels.h"
+#include "backward/slopes.h"
 
 namespace cyroi {
-
-/* Taps of one bin, with their derivatives. */
-template <class A>
-struct SlopeList {
-    const int* pixel;
-    const A* weight;
-    const A* by_lo;
-    const A* by_hi;
-    index count;
-};
-
-/* The bins of the y axis of box k, as far as their taps lie in [t0, t1); first: the box's first tap. */
-template <class A>
-struct SlopeBins {
-    const GradientJob& g;
-    index first;
-    const int* ends;
-    index t0, t1;
-
-    /* Taps before bin p. */
-    index begin(index p) const { return p ? smaller(larger<index>(ends[p - 1], t0), t1) : t0; }
-    bool any(index p, index rows) const { return begin(p) < begin(p + rows); }
-    /* Taps [from, to). */
-    SlopeList<A> list(index from, index to) const {
-        const index at = first + from;
-        return SlopeList<A>{g.pixels + at, static_cast<const A*>(g.weights) + at, static_cast<const A*>(g.by_lo) + at,
-                            static_cast<const A*>(g.by_hi) + at, to - from};
-    }
-};
-
-template <class A>
-inline SlopeBins<A> y_slopes(const GradientJob& g, index k, const Run& run) {
-    const BoxPlan& box = g.boxes[k];
-    return SlopeBins<A>{g, box.taps, g.ends + k * (g.bins_y + g.bins_x), run.t0, smaller(run.t1, box.y_count)};
-}
 
 /* Sums over lanes that are not added up yet: y1 x1 y2 x2. */
 template <class A>
@@ -65,12 +32,14 @@ struct LaneSums {
     typename Lanes<A>::Vector at[4];
 };
 
-/* Windows of a box and what was spread over them; reach: see find_reach, where the sums are exact. */
+/* Windows of a box and what was spread over them; reach: see find_reach, where the sums are exact; bases: see read_bases,
+ * where channels lie together, else NULL. */
 template <class A>
 struct SpreadWindows {
     const Window* windows;
     const A* spread;
     const A* reach;
+    const A* bases;
 
     const A* row(index p, int v) const { return spread + (p * kWindows + v) * 3 * Lanes<A>::count; }
     typename Lanes<A>::Vector reached(int v, int n) const {
@@ -81,16 +50,17 @@ struct SpreadWindows {
 /* One tap row of the map: V windows of it, whose columns are those of the spread rows. */
 template <int V, bool exact, class A, class S>
 CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const SpreadWindows<A>& x, const SlopeList<A>& y,
-                               index t, const typename Lanes<A>::Vector (&spread)[V],
-                               typename Lanes<A>::Vector (&combined)[V], LaneSums<A>& sums) {
+                               index t, const typename Lanes<A>::Vector (&base)[V],
+                               const typename Lanes<A>::Vector (&spread)[V], typename Lanes<A>::Vector (&combined)[V],
+                               LaneSums<A>& sums) {
     typedef Lanes<A> L;
     const A weight = y.weight[t], by_lo = y.by_lo[t], by_hi = y.by_hi[t];
     const typename L::Vector w = L::set(weight);
     typename L::Vector product = L::set(0);
     CYROI_UNROLL for (int v = 0; v < V; ++v) {
-        const bool whole = v > 0 && v < V - 1; /* the first and the last may be parts of vectors */
+        const bool whole = V > 1; /* a row that is shorter than a vector is one window */
         const S* at = column[v] + row;
-        const typename L::Vector value = whole ? L::load(at) : L::load_part(at, x.windows[v].elements);
+        const typename L::Vector value = L::add(whole ? L::load(at) : L::load_part(at, x.windows[v].elements), base[v]);
         if (!exact || weight != 0) combined[v] = L::fma(w, value, combined[v]);
         product = L::fma(exact ? L::only(value, x.reached(v, 0)) : value, spread[v], product);
     }
@@ -98,23 +68,21 @@ CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const Spr
     if (!exact || by_hi != 0) sums.at[2] = L::fma(L::set(by_hi), product, sums.at[2]);
 }
 
-template <class A>
-inline bool has_weight(const SlopeList<A>& taps) {
-    for (index t = 0; t < taps.count; ++t) {
-        if (taps.weight[t] != 0) return true;
-    }
-    return false;
-}
-
-/* Rows [p0, p0 + rows) of bins and V windows of one channel. */
+/* Rows [p0, p0 + rows) of bins and V windows of one channel; pixel: its base. */
 template <int V, bool exact, class S, class A>
-CYROI_KERNEL void contract_windows(const SlopeBins<A>& y, index p0, index rows, const SpreadWindows<A>& all,
-                                   const S* map, index stride, LaneSums<A>& into) {
+CYROI_KERNEL void contract_windows(const SlopeBins<A>& bins, index p0, index rows, const SpreadWindows<A>& all,
+                                   const S* map, index stride, const S* pixel, LaneSums<A>& into) {
     typedef Lanes<A> L;
-    const SpreadWindows<A> x = all; /* a copy stays in registers */
+    const SpreadWindows<A> x = all; /* copies stay in registers */
+    const SlopeBins<A> y = bins;
     const index lanes = L::count;
     const S* column[V];
-    CYROI_UNROLL for (int v = 0; v < V; ++v) column[v] = map + x.windows[v].column;
+    typename L::Vector base[V];
+    const A of_plane = minus_base<A>(*pixel);
+    CYROI_UNROLL for (int v = 0; v < V; ++v) {
+        column[v] = map + x.windows[v].column;
+        base[v] = x.bases ? L::load(x.bases + x.windows[v].phase) : L::set(of_plane);
+    }
     LaneSums<A> sums = into;
     for (index p = 0, begin = y.begin(p0), end; p < rows; ++p, begin = end) {
         end = y.begin(p0 + p + 1);
@@ -127,7 +95,7 @@ CYROI_KERNEL void contract_windows(const SlopeBins<A>& y, index p0, index rows, 
             combined[v] = L::set(0);
         }
         for (index t = 0; t < taps.count; ++t) {
-            contract_tap<V, exact>(column, taps.pixel[t] * stride, x, taps, t, row, combined, sums);
+            contract_tap<V, exact>(column, taps.pixel[t] * stride, x, taps, t, base, row, combined, sums);
         }
         if (exact && !has_weight(taps)) continue;
         CYROI_UNROLL for (int v = 0; v < V; ++v) {
@@ -142,18 +110,13 @@ CYROI_KERNEL void contract_windows(const SlopeBins<A>& y, index p0, index rows, 
 
 template <bool exact, class S, class A>
 inline void contract_some(const SlopeBins<A>& y, index p0, index rows, const SpreadWindows<A>& x, index count,
-                          const S* map, index stride, LaneSums<A>& sums) {
+                          const S* map, index stride, const S* pixel, LaneSums<A>& sums) {
     switch (count) {
-        case 1: return contract_windows<1, exact>(y, p0, rows, x, map, stride, sums);
-        case 2: return contract_windows<2, exact>(y, p0, rows, x, map, stride, sums);
-        case 3: return contract_windows<(kWindows > 2 ? 3 : 2), exact>(y, p0, rows, x, map, stride, sums);
-        default: return contract_windows<(kWindows > 2 ? 4 : 2), exact>(y, p0, rows, x, map, stride, sums);
+        case 1: return contract_windows<1, exact>(y, p0, rows, x, map, stride, pixel, sums);
+        case 2: return contract_windows<2, exact>(y, p0, rows, x, map, stride, pixel, sums);
+        case 3: return contract_windows<(kWindows > 2 ? 3 : 2), exact>(y, p0, rows, x, map, stride, pixel, sums);
+        default: return contract_windows<(kWindows > 2 ? 4 : 2), exact>(y, p0, rows, x, map, stride, pixel, sums);
     }
-}
-
-template <class S>
-inline const S* map_of(const GradientJob& g, index k, index c) {
-    return static_cast<const S*>(g.map_data) + g.boxes[k].image * g.maps.n + c * g.maps.c;
 }
 
 /* The memory that a thread works in. What is converted has its room last: a call that converts nothing goes without. */
@@ -161,14 +124,15 @@ template <class A>
 struct BoxScratch {
     alignas(64) A spread[kBoxBatch * kWindows * 3 * Lanes<A>::count];
     A reach[kWindows * 3 * Lanes<A>::count];
+    A base[kPixelChannels];                                /* of channels that lie together, see slopes.h */
     LaneSums<A> sums[2][kPixelChannels / Lanes<A>::count]; /* quick and exact */
     alignas(64) A room[kRowRoom];
 };
 
-/* Box k, channel c (fused: and all others), the run's share of its taps. */
+/* Box k, channel c (fused: and all others), the run's share of its taps; base: see base_pixel. */
 template <bool exact, class S, class A>
-CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, index c, BoxScratch<A>& scratch,
-                                 LaneSums<A>& sums) {
+CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, index c, index base,
+                                 BoxScratch<A>& scratch, LaneSums<A>& sums) {
     const SlopeBins<A> y = y_slopes<A>(g, k, run);
     const S* map = map_of<S>(g, k, c);
     for (index p = 0; p < g.bins_y; p += g.batch) {
@@ -178,8 +142,9 @@ CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, 
         each_windows<A, 3>(g, k, [&](const Window* windows, index count) {
             spread_rows<3, exact>(g, k, windows, count, from, rows, scratch.spread);
             if (exact) find_reach<3>(g, k, windows, count, scratch.reach);
-            const SpreadWindows<A> x = {windows, scratch.spread, scratch.reach};
-            contract_some<exact>(y, p, rows, x, count, map, g.maps.y, sums);
+            const SpreadWindows<A> x = {windows, scratch.spread, scratch.reach,
+                                        g.route == FUSED ? scratch.base : nullptr};
+            contract_some<exact>(y, p, rows, x, count, map, g.maps.y, map + base, sums);
         });
     }
 }
@@ -193,10 +158,12 @@ inline void column_reach(const Share<A, 3>* share, const Share<A, 3>* end, bool 
     }
 }
 
-/* Route pixels: V vectors of channels of one column of the map, for a row of bins; a single one has n channels. */
+/* Route pixels: V vectors of channels of one column of the map, for a row of bins; a single one has n channels. base: of
+ * each channel, to be added. */
 template <int V, bool exact, class S, class A>
 CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* share, const Share<A, 3>* end, const A* row,
-                                  index bin, const S* column, index stride, index n, LaneSums<A> (&sums)[V]) {
+                                  index bin, const S* column, index stride, const typename Lanes<A>::Vector (&base)[V],
+                                  index n, LaneSums<A> (&sums)[V]) {
     typedef Lanes<A> L;
     bool reach[3];
     column_reach<exact>(share, end, reach);
@@ -223,7 +190,8 @@ CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* shar
         const bool lo_moves = !exact || (reach[0] && y.by_lo[t] != 0),
                    hi_moves = !exact || (reach[0] && y.by_hi[t] != 0);
         CYROI_UNROLL for (int v = 0; v < V; ++v) {
-            const typename L::Vector value = V > 1 ? L::load(from + v * L::count) : L::load_part(from, n);
+            const typename L::Vector value =
+                L::add(V > 1 ? L::load(from + v * L::count) : L::load_part(from, n), base[v]);
             const typename L::Vector product = L::mul(value, spread[0][v]);
             if (weighs) combined[v] = L::fma(w, value, combined[v]);
             if (lo_moves) sums[v].at[0] = L::fma(lo, product, sums[v].at[0]);
@@ -240,19 +208,24 @@ CYROI_INLINE void contract_column(const SlopeList<A>& y, const Share<A, 3>* shar
 /* V vectors of channels of a row of bins; row: its bins, map: row 0, column 0. */
 template <int V, bool exact, class S, class A>
 CYROI_KERNEL void contract_row(const SlopeList<A>& y, const Lines<A, 3>& x, const A* row, index bin, const S* map,
-                               const Strides& strides, index n, LaneSums<A>* into) {
+                               const Strides& strides, const A* bases, index n, LaneSums<A>* into) {
+    typedef Lanes<A> L;
     LaneSums<A> sums[V];
-    CYROI_UNROLL for (int v = 0; v < V; ++v) sums[v] = into[v];
+    typename L::Vector base[V];
+    CYROI_UNROLL for (int v = 0; v < V; ++v) {
+        sums[v] = into[v];
+        base[v] = L::load(bases + v * L::count);
+    }
     for (index j = 0; j < x.count; ++j) {
         contract_column<V, exact>(y, x.share + x.begin(j), x.share + x.line[j].end, row, bin,
-                                  map + x.line[j].pixel * strides.x, strides.y, n, sums);
+                                  map + x.line[j].pixel * strides.x, strides.y, base, n, sums);
     }
     CYROI_UNROLL for (int v = 0; v < V; ++v) into[v] = sums[v];
 }
 
 /* Channels [c, c + count) of box k, the run's share of its taps; a LaneSums for each vector of channels. */
 template <bool exact, class S, class A>
-inline void contract_pixels(const GradientJob& g, const Run& run, index k, index c, index count, A* room,
+inline void contract_pixels(const GradientJob& g, const Run& run, index k, index c, index count, const A* base, A* room,
                             LaneSums<A>* sums) {
     const int V = kRegisters / 16;
     const index lanes = Lanes<A>::count;
@@ -271,10 +244,10 @@ inline void contract_pixels(const GradientJob& g, const Run& run, index k, index
             const GradientBins<A> from = read_bins(g, k, c + i, n, p, 1, room);
             const A* row = from.data + p * from.y;
             if (g.grad.plain && i + V * lanes <= count) {
-                contract_row<V, exact>(taps, x, row, from.x, map + i, g.maps, n, sums + i / lanes);
+                contract_row<V, exact>(taps, x, row, from.x, map + i, g.maps, base + i, n, sums + i / lanes);
                 i += V * lanes;
             } else {
-                contract_row<1, exact>(taps, x, row, from.x, map + i, g.maps, n, sums + i / lanes);
+                contract_row<1, exact>(taps, x, row, from.x, map + i, g.maps, base + i, n, sums + i / lanes);
                 i += lanes;
             }
         }

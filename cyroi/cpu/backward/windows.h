@@ -45,6 +45,7 @@ class WindowCutter {
         w.end = next_ = smaller(next_, g_.row_elements);
         w.elements = smaller(lanes, g_.row_elements);
         w.column = smaller(w.column, g_.row_elements - w.elements);
+        w.phase = static_cast<int>(pixel_ > 1 ? w.column % pixel_ : 0);
         return true;
     }
 

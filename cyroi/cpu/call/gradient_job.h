@@ -16,6 +16,7 @@ struct Window {
     index first_line;   /* that reaches it */
     index first;        /* element of the gradient's row, place 0 */
     index table;        /* its first table element among those of the box */
+    int phase;          /* lane 0 is so many elements behind the first one of a pixel */
     int vectors, slots; /* of the gradient's row that places look into; places per lane */
 };
 
