@@ -42,7 +42,9 @@ def planar_call(operator, shape=(2, 6, 60, 80), boxes=60, bins=7):
 
 
 def in_layout(operator, call, layout):
-    turned = {name: np.ascontiguousarray(call[name].transpose(LAYOUTS[layout])) for name in (operator.maps, "grad_output")}
+    turned = {
+        name: np.ascontiguousarray(call[name].transpose(LAYOUTS[layout])) for name in (operator.maps, "grad_output")
+    }
     return call | turned | {"layout": layout, "wrt": "boxes"}
 
 
