@@ -1,7 +1,7 @@
 """How near the gradient to the boxes comes to float64, wherever the zero of the pixels lies.
 
-The error of a box is that of its four numbers, of the largest of them: a sum of thousands of products of either sign may
-come out as near 0 as it likes, and no sum in float32 is then right to its last digits.
+The error of a box is that of its four numbers, of the largest of them: a sum of thousands of products of either sign
+may come out as near 0 as it likes, and no sum in float32 is then right to its last digits.
 """
 
 from __future__ import annotations
