@@ -14,7 +14,7 @@ files=(tests/laws/test_{reference,invariance,storage,gradients}.py tests/kernels
 files+=(tests/faces/test_c_api.py)
 # Few random calls, and not the long rows of the other laws: in tiles of a few bins they take minutes.
 export CYROI_HYPOTHESIS_PROFILE=few OMP_WAIT_POLICY=passive # the smallest call has threads here, and they wait a lot
-for target in $(python -c "from cyroi.cpu import _host; print(*(name for name in _host.supported if _host.supported[name]))"); do
+for target in $(python -c "from cyroi.cpu import _targets; print(*(name for name in _targets.supported if _targets.supported[name]))"); do
     echo "tiny sizes, $target"
     CYROI_CPU_CAPABILITY=$target python -m pytest -q -x -p no:cacheprovider "${files[@]}" -k "not wide and not many"
 done

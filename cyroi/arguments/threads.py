@@ -25,7 +25,14 @@ _warned = False
 
 
 def affinity() -> int:
-    """CPUs that this process may run on."""
+    """CPUs that this process may run on.
+
+    Where OMP_PROC_BIND, OMP_PLACES or GOMP_CPU_AFFINITY say so, OpenMP binds the main thread to one place as soon as
+    anybody loads it. What it may use for its other threads is known to it alone then.
+    """
+    bound = _host.bound_cpus()
+    if bound > 0:
+        return bound
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

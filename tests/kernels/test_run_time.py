@@ -282,7 +282,7 @@ def test_nothing_allocates_raises_or_takes_the_gil_inside_a_parallel_region(tmp_
     assert "omp parallel if" not in generated.read_text()  # takes memory for a team of one, or ends the process
     for region in regions:
         assert not FORBIDDEN.findall(region)
-    outside = {"c_api.h", "arguments.h", "compact.h"}  # what is had before a call reaches the driver
+    outside = {"c_api.h", "arguments.h", "compact.h", "teams.h"}  # what is had before a region opens
     for header in (path for path in (ROOT / "cyroi").rglob("*.h") if path.name not in outside):
         text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
         assert not FORBIDDEN.findall(text), header
