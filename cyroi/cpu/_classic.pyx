@@ -15,9 +15,6 @@ from libc.math cimport ceil
 
 from ._host cimport team
 
-cdef extern from "cyroi/config.h":  # its check of the compiler's flags
-    pass
-
 ctypedef fused real:  # maps and results
     float
     double

@@ -8,9 +8,6 @@ counts the threads of a call and of a team.
 The CPU is asked by instruction and not by the compiler's names for features, which differ; _targets.py has the bits.
 """
 
-cdef extern from "cyroi/config.h":  # its check of the compiler's flags
-    pass
-
 cdef extern from *:
     """
     #ifdef _OPENMP

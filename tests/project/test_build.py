@@ -155,7 +155,7 @@ def test_what_would_be_compiled_with_fast_mathematics_is_refused(tmp_path, flags
 
 def named_headers(module):
     """The headers that a Cython module names, itself or through what it includes and cimports."""
-    texts, unread = [], [module]
+    texts, unread = [], [path for path in (module, module.with_suffix(".pxd")) if path.exists()]
     while unread:
         texts.append(unread.pop().read_text())
         names = re.findall(r'^from \.(_\w+) cimport|^include "(.+?)"', texts[-1], re.MULTILINE)
