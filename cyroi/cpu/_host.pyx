@@ -37,7 +37,7 @@ cdef extern from *:
     #else
     #define CYROI_COMPILER "unknown"
     #endif
-    /* cyroi_cpuid: what the processor says of itself, a register each, eax first; zeros where it does not know the leaf.
+    /* cyroi_cpuid: what the processor says of itself, a register each, eax first; zeros where it has no such leaf.
      * cyroi_xgetbv: which registers the system saves; only where cpuid says that it may be asked. */
     #if defined(_MSC_VER) && defined(_M_X64)
     #include <intrin.h>
@@ -127,8 +127,8 @@ def was_forked():
 
 
 def bound_cpus():
-    """How many CPUs OpenMP binds its threads to; 0: it binds none. Where it does, it has bound the thread that loaded it
-    too, and the affinity of that thread is no longer that of the process."""
+    """How many CPUs OpenMP binds its threads to; 0: it binds none. Where it does, it has bound the thread that loaded
+    it too, and the affinity of that thread is no longer that of the process."""
     cdef bytearray memory
     cpus = set()
     for place in range(cyroi_places()):

@@ -117,9 +117,7 @@ struct Lanes<float> {
         store_narrow(p, low_words(_mm256_srli_epi32(_mm256_blendv_epi8(even, quiet, nan), 16)), n);
     }
     static void store_part(UInt16* p, Vector a, index n) { store_narrow(p, low_words(whole_in(a, 0, 65535)), n); }
-    static void store_part(Int16* p, Vector a, index n) {
-        store_narrow(p, low_words(whole_in(a, -32768, 32767)), n);
-    }
+    static void store_part(Int16* p, Vector a, index n) { store_narrow(p, low_words(whole_in(a, -32768, 32767)), n); }
     static void store_part(UInt8* p, Vector a, index n) { store_narrow(p, low_bytes(whole_in(a, 0, 255)), n); }
     static void store_part(Int8* p, Vector a, index n) { store_narrow(p, low_bytes(whole_in(a, -128, 127)), n); }
 
