@@ -14,9 +14,8 @@ import pytest
 import cyroi
 from cyroi.arguments import threads
 from cyroi.cpu import _driver, _host
-from support.processes import LARGE, LINUX, run
+from support.processes import GNU, LARGE, LINUX, run
 
-GNU = _host.compiler.startswith("gcc")  # OpenMP comes with the compiler
 gnu = pytest.mark.skipif(not GNU, reason="GNU OpenMP alone does so")
 
 
