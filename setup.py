@@ -6,6 +6,9 @@ Environment switches
     CYROI_DEBUG=1          bounds checks in Cython, no optimisation, debug symbols
     CYROI_TINY=1           tiny sizes of chunks, tiles, tables, rooms and caches (cpu/call/sizes.h), for tests
     CYROI_TARGETS=avx2     builds these SIMD targets only, with commas between several
+    CYROI_WERROR=1         more warnings, and each of them is an error
+
+CXXFLAGS, CFLAGS, CPPFLAGS and LDFLAGS are heeded like everywhere, but for what would change results: see IEEE_FLAGS.
 """
 
 import os
@@ -22,6 +25,7 @@ from setuptools.errors import CCompilerError, ExecError
 
 DEBUG = os.environ.get("CYROI_DEBUG", "0") == "1"
 TINY = os.environ.get("CYROI_TINY", "0") == "1"
+WERROR = os.environ.get("CYROI_WERROR", "0") == "1"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 LIMITED_API = not FREE_THREADED and not DEBUG
 
@@ -37,20 +41,35 @@ DIRECTIVES = {
     "embedsignature": True,
     "freethreading_compatible": True,
 }
-GCC_FLAGS = [
-    "-std=c++14",
+# What -ffast-math, -Ofast and their parts in the user's flags turned on, turned off again, and contraction after that,
+# because clang's -fno-fast-math brings it back. The user's flags come first, so these win. config.h refuses to be
+# compiled where they do not. The linker gets them too: with -ffast-math or -Ofast it adds start-up code to a module
+# that flushes subnormals to zero in the whole process. It takes -Ofast back only for another level.
+IEEE_FLAGS = [
+    "-fno-fast-math",
+    "-fno-unsafe-math-optimizations",
+    "-fno-finite-math-only",
+    "-fno-associative-math",
+    "-fno-reciprocal-math",
+    "-fsigned-zeros",
     "-ffp-contract=off",
+    "-O0" if DEBUG else "-O3",
+]
+GCC_FLAGS = [
+    *IEEE_FLAGS,
+    "-std=c++14",
     "-fvisibility=hidden",
     "-Wno-psabi",
-    *(["-O0", "-g"] if DEBUG else ["-O3", "-g0"]),
+    "-g" if DEBUG else "-g0",
+    *(["-Wall", "-Wextra", "-Werror"] if WERROR else []),
 ]
-MSVC_FLAGS = ["/std:c++14", "/fp:precise", "/O2"]
+MSVC_FLAGS = ["/std:c++14", "/fp:precise", "/O2", *(["/WX"] if WERROR else [])]
 # compiler kind -> candidates (compile flags, link flags), tried in order
 OPENMP_FLAGS = {
     "msvc": [(["/openmp"], [])],
     "unix": [(["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])],
 }
-OPENMP_PROBE = "#include <omp.h>\nint main() { return omp_get_max_threads() < 1; }\n"
+OPENMP_PROBE = "#include <omp.h>\nint probe() { return omp_get_max_threads(); }\n"
 
 
 class BuildExt(build_ext):
@@ -63,9 +82,13 @@ class BuildExt(build_ext):
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
         compile_flags, link_flags = self.find_openmp("msvc" if msvc else "unix")
+        compile_flags = (MSVC_FLAGS if msvc else GCC_FLAGS) + compile_flags
+        link_flags = link_flags + ([] if msvc else IEEE_FLAGS)
+        if not msvc and "-mdaz-ftz" in self.compiler.linker_so + self.compiler.linker_so_cxx:
+            link_flags += ["-mno-daz-ftz"]  # asks for that start-up code by name; older compilers know neither
         for extension in self.extensions:
             target = TARGETS.get(extension.name.rpartition("._")[2], ([], []))
-            extension.extra_compile_args += (MSVC_FLAGS if msvc else GCC_FLAGS) + compile_flags + target[msvc]
+            extension.extra_compile_args += compile_flags + target[msvc]
             extension.extra_link_args += link_flags
         super().build_extensions()
 
@@ -85,12 +108,15 @@ class BuildExt(build_ext):
         return [], []
 
     def links(self, compile_flags, link_flags):
+        """Whether OpenMP's functions are found, compiled and linked as a module is: only these get LDFLAGS."""
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.cpp")
             source.write_text(OPENMP_PROBE)
             try:
                 objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_flags)
-                self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=link_flags)
+                self.compiler.link_shared_object(
+                    objects, str(Path(folder, "probe.so")), extra_postargs=link_flags, target_lang="c++"
+                )
             except (CCompilerError, ExecError):
                 return False
         return True

@@ -120,6 +120,7 @@ run_leg() { # leg, pytest arguments
         set -- tests
         set -- "$@" --ignore=tests/faces/test_plot.py # needs matplotlib, and nothing of the processor
         set -- "$@" --deselect=tests/kernels/test_run_time.py::test_the_gil_is_released_during_a_call # a race against a thread
+        set -- "$@" --deselect=tests/kernels/test_targets.py::test_features_are_those_that_the_system_found # /proc/cpuinfo is the host's
         set -- "$@" -k "not test_a_wrong_kernel_does_not_pass_for_a_peer"                      # a test of the test
     fi
     # The best target alone: the others would be emulated for as long again.

@@ -23,7 +23,7 @@ from ml_dtypes import bfloat16
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import cyroi
-from cyroi.cpu import _host, _separable, _targets
+from cyroi.cpu import _separable, _targets
 
 from support import sizes  # isort: skip
 from support.laws import TOLERANCE, stored  # isort: skip
@@ -34,7 +34,7 @@ STORED = [*FLOATS, np.uint8, np.int8, np.uint16, np.int16]
 BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 MOST_ELEMENTS = 150_000  # of maps, and of a result
 MOST_SAMPLES = 300_000  # that the oracle is asked for
-TARGETS = [name for name in _targets.TARGETS if _host.supported[name]]
+TARGETS = [name for name in _targets.TARGETS if _targets.supported[name]]
 LENGTHS = sorted({n for numbers, _ in sizes.CALLS.values() for n in numbers() if n <= 4000})
 
 

@@ -46,7 +46,7 @@ def show_config() -> Config:
         numpy=np.__version__,
         compiler=_host.compiler,
         cpu_capability=_targets.target if _targets.target != "baseline" else f"baseline ({_host.baseline})",
-        cpu_supports=[name for name, has in _host.supported.items() if has],
+        cpu_supports=[name for name, has in _targets.supported.items() if has],
         openmp=_host.openmp_version or None,
         num_threads=threads.resolve(None),
         affinity=threads.affinity(),

@@ -7,7 +7,10 @@
 
 The kernels lower the number further where a call is too small to pay for a team, or where the system refuses a thread.
 After fork() a child runs serially, because GNU OpenMP's threads do not survive a fork and waiting for them would hang;
-`_host` sees to that, because it hears of a fork() of C too.
+`_host` sees to that, because it hears of a fork() of C too. So does the child of a parent that never used threads here:
+another library may have used OpenMP on the same thread, which nobody can ask. The way out is a process of its own:
+multiprocessing's "spawn", or to import cyroi in the child only. ("forkserver" may import the main module, and cyroi
+with it, before it forks.)
 """
 
 from __future__ import annotations
@@ -25,7 +28,14 @@ _warned = False
 
 
 def affinity() -> int:
-    """CPUs that this process may run on."""
+    """CPUs that this process may run on.
+
+    Where OMP_PROC_BIND, OMP_PLACES or GOMP_CPU_AFFINITY say so, OpenMP binds the main thread to one place as soon as
+    anybody loads it. What it may use for its other threads is known to it alone then.
+    """
+    bound = _host.bound_cpus()
+    if bound > 0:
+        return bound
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

@@ -54,7 +54,8 @@ def crop_and_resize_backward(
         own on the way to anything but float32 (float64 for float64 images) with an innermost stride of one element, and
         where pixels of up to 32 bytes do not follow each other.
     num_threads : int, optional
-        As in `cyroi.crop_and_resize`: the result has the same bits for every number.
+        As in `cyroi.crop_and_resize`: the result has the same bits for every number, and a forked process
+        has one thread.
 
     Returns
     -------

@@ -53,7 +53,8 @@ def roi_align_backward(
         own on the way to anything but float32 (float64 for float64 maps) with an innermost stride of one element, and
         where pixels of up to 32 bytes do not follow each other.
     num_threads : int, optional
-        As in `cyroi.roi_align`: the result has the same bits for every number.
+        As in `cyroi.roi_align`: the result has the same bits for every number, and a forked process
+        has one thread.
 
     Returns
     -------

@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from cyroi.cpu import _host, _targets
+from cyroi.cpu import _targets
 
-SUPPORTED = [name for name in _targets.TARGETS if _host.supported[name]]
+SUPPORTED = [name for name in _targets.TARGETS if _targets.supported[name]]
 MOST = 8192  # bytes of the largest frame
 
 # Every way through the kernels that keeps something for a while: buffered rows, stages, converted rows, all types.

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import cyroi
-from cyroi.cpu import _host, _targets
+from cyroi.cpu import _targets
 from support import targets
 from support.operators import BY_NAME
 from support.targets import SUPPORTED
@@ -65,7 +65,7 @@ def test_the_best_supported_target_is_chosen_unless_the_environment_caps_it():
     assert run(["-c", code]).stdout.strip() == SUPPORTED[0]
     for cap in _targets.TARGETS:
         allowed = _targets.TARGETS[_targets.TARGETS.index(cap) :]
-        expected = next(name for name in allowed if _host.supported[name])
+        expected = next(name for name in allowed if _targets.supported[name])
         assert run(["-c", code], CYROI_CPU_CAPABILITY=cap).stdout.strip() == expected
     wrong = run(["-c", code], CYROI_CPU_CAPABILITY="sse9")
     assert wrong.stdout.strip() == SUPPORTED[0]
@@ -73,8 +73,73 @@ def test_the_best_supported_target_is_chosen_unless_the_environment_caps_it():
 
 
 def test_show_config_names_the_target():
-    assert cyroi.show_config()["cpu_supports"] == [name for name in _host.supported if _host.supported[name]]
+    assert cyroi.show_config()["cpu_supports"] == [name for name in _targets.supported if _targets.supported[name]]
     assert str(cyroi.show_config()["cpu_capability"]).startswith(_targets.target)
+
+
+ALL = (0xFFFFFFFF,) * 4
+
+
+def supported_by(monkeypatch, leaves, saved):
+    """What is found on a CPU with these registers of cpuid, {leaf: four of them}, and this answer to xgetbv."""
+
+    def xgetbv():
+        assert saved is not None, "xgetbv is an illegal instruction there"
+        return saved
+
+    host = SimpleNamespace(cpuid=lambda leaf: leaves.get(leaf, (0, 0, 0, 0)), xgetbv=xgetbv)
+    monkeypatch.setattr(_targets, "_host", host)
+    return [name for name, found in _targets.find_supported().items() if found]
+
+
+def without(feature):
+    """The registers of a CPU that has everything but this."""
+    leaf, register, bit = _targets.FEATURES[feature]
+    registers = [*ALL]
+    registers[register] &= ~(1 << bit)
+    return {1: ALL, 7: ALL} | {leaf: tuple(registers)}
+
+
+@pytest.mark.parametrize(
+    ("saved", "expected"),
+    [
+        (0xE7, ["baseline", "avx2", "avx512"]),
+        (0xFFFFFFFFFFFFFFFF, ["baseline", "avx2", "avx512"]),
+        (0x67, ["baseline", "avx2"]),  # the upper 16 registers are not saved
+        (0xA7, ["baseline", "avx2"]),  # nor upper halves
+        (0xC7, ["baseline", "avx2"]),  # nor masks
+        (0x07, ["baseline", "avx2"]),
+        (0x03, ["baseline"]),
+        (0xE5, ["baseline"]),
+        (0xE3, ["baseline"]),
+    ],
+    ids=lambda value: f"{value:#x}" if isinstance(value, int) else None,
+)
+def test_registers_that_the_system_does_not_save_are_not_used(monkeypatch, saved, expected):
+    assert supported_by(monkeypatch, {1: ALL, 7: ALL}, saved) == expected
+
+
+def test_a_cpu_that_cannot_be_asked_has_the_baseline(monkeypatch):
+    assert supported_by(monkeypatch, without("osxsave"), None) == ["baseline"]
+    assert supported_by(monkeypatch, {}, None) == ["baseline"]  # another processor than x86
+    assert supported_by(monkeypatch, {1: ALL}, 0xE7) == ["baseline"]  # older than leaf 7
+
+
+@pytest.mark.parametrize("feature", [name for name in _targets.FEATURES if name != "osxsave"])
+def test_a_target_needs_all_its_features(monkeypatch, feature):
+    expected = ["baseline"] if feature in _targets.NEEDS["avx2"][1] else ["baseline", "avx2"]
+    assert supported_by(monkeypatch, without(feature), 0xE7) == expected
+
+
+def test_features_are_those_that_the_system_found():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    flags = next((line.split(":")[1].split() for line in lines if line.startswith("flags")), None)
+    if flags is None:
+        pytest.skip("the system does not list the features of an x86 processor")
+    assert _targets.features() - {"osxsave"} == _targets.FEATURES.keys() & set(flags)
 
 
 # Registers that a module may not touch: those of targets above its own.

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cyroi.cpu import _host
+
 TESTS = str(Path(__file__).parents[1])
 LINUX = sys.platform.startswith("linux")
+GNU = _host.compiler.startswith("gcc")  # OpenMP comes with the compiler
 
 LARGE = """
 import os, numpy as np, cyroi

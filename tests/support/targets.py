@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from cyroi.cpu import _host, _separable, _targets
+from cyroi.cpu import _separable, _targets
 
 TESTS = Path(__file__).parents[1]
-SUPPORTED = [name for name in _targets.TARGETS if _host.supported[name]]
+SUPPORTED = [name for name in _targets.TARGETS if _targets.supported[name]]
 BUILT = [name for name in SUPPORTED if importlib.util.find_spec(f"cyroi.cpu._{name}")]
 # Where the environment names a target, it is the only one: ci/tiny.sh and ci/qemu.sh go through them by themselves.
 OTHERS = [name for name in BUILT if name != _targets.target and "CYROI_CPU_CAPABILITY" not in os.environ]

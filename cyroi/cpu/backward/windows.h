@@ -171,6 +171,10 @@ struct SpreadOf {
         typedef typename L::Bins B;
         const index lanes = L::count;
         typename L::Vector row[G][R];
+        CYROI_UNROLL for (int g = 0; g < G; ++g) {
+            /* Never read, but gcc cannot know that the first window is another than this one. */
+            CYROI_UNROLL for (int r = 0; r < R; ++r) row[g][r] = L::set(0);
+        }
         index first = -1;
         A* to = spread_at<A, N>(job.to, p, 0);
         for (const Window* w = job.window; w != job.end; ++w, to += N * lanes) {

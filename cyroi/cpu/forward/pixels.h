@@ -21,6 +21,8 @@ inline void sum_bin(const S* map, const Strides& strides, const TapList<A>& y, c
     typedef Lanes<A> L;
     typename L::Vector column[1][R];
     if (x.count <= kSlots) {
+        /* Never read, but gcc cannot know that there is a first column. */
+        CYROI_UNROLL for (int r = 0; r < R; ++r) sum[r] = L::set(0);
         for (index j = 0; j < x.count; ++j) {
             combine<R, 1>(Source<S>{map + x.pixel[j] * strides.x, strides.y, 0, tail}, y, column);
             const typename L::Vector w = L::set(x.weight[j]);

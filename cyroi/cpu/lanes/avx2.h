@@ -106,7 +106,7 @@ struct Lanes<float> {
         for (index i = 0; i < n; ++i) p[i] = all[i];
     }
     static void store_part(Float16* p, Vector a, index n) {
-        store_bytes(p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), 2 * n);
+        store_narrow(p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), n);
     }
     static void store_part(BFloat16* p, Vector a, index n) {
         const __m256i bits = _mm256_castps_si256(a);
@@ -114,14 +114,12 @@ struct Lanes<float> {
         const __m256i even = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
         const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
         const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
-        store_bytes(p, low_words(_mm256_srli_epi32(_mm256_blendv_epi8(even, quiet, nan), 16)), 2 * n);
+        store_narrow(p, low_words(_mm256_srli_epi32(_mm256_blendv_epi8(even, quiet, nan), 16)), n);
     }
-    static void store_part(UInt16* p, Vector a, index n) { store_bytes(p, low_words(whole_in(a, 0, 65535)), 2 * n); }
-    static void store_part(Int16* p, Vector a, index n) {
-        store_bytes(p, low_words(whole_in(a, -32768, 32767)), 2 * n);
-    }
-    static void store_part(UInt8* p, Vector a, index n) { store_bytes(p, low_bytes(whole_in(a, 0, 255)), n); }
-    static void store_part(Int8* p, Vector a, index n) { store_bytes(p, low_bytes(whole_in(a, -128, 127)), n); }
+    static void store_part(UInt16* p, Vector a, index n) { store_narrow(p, low_words(whole_in(a, 0, 65535)), n); }
+    static void store_part(Int16* p, Vector a, index n) { store_narrow(p, low_words(whole_in(a, -32768, 32767)), n); }
+    static void store_part(UInt8* p, Vector a, index n) { store_narrow(p, low_bytes(whole_in(a, 0, 255)), n); }
+    static void store_part(Int8* p, Vector a, index n) { store_narrow(p, low_bytes(whole_in(a, -128, 127)), n); }
 
     typedef FloatBins Few;
     typedef FloatBins Bins;
@@ -143,12 +141,16 @@ struct Lanes<float> {
         const __m128i words = low_words(_mm256_and_si256(a, _mm256_set1_epi32(0xff)));
         return _mm_packus_epi16(words, words);
     }
-    static void store_bytes(void* p, __m128i a, index n) {
-        if (n == 16) return _mm_storeu_si128(static_cast<__m128i*>(p), a);
-        if (n == 8) return _mm_storel_epi64(static_cast<__m128i*>(p), a);
+    /* The first n elements of one or two bytes. The whole register holds `count` of the latter only, and the compiler
+     * has to see that it is not written where there is room for half of it. */
+    template <class O>
+    static void store_narrow(O* p, __m128i a, index n) {
+        const index bytes = n * static_cast<index>(sizeof(O));
+        if (sizeof(O) == 2 && n == count) return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), a);
+        if (bytes == 8) return _mm_storel_epi64(reinterpret_cast<__m128i*>(p), a);
         alignas(16) char all[16];
         _mm_store_si128(reinterpret_cast<__m128i*>(all), a);
-        std::memcpy(p, all, static_cast<size_t>(n));
+        std::memcpy(p, all, static_cast<size_t>(bytes));
     }
 };
 

@@ -8,6 +8,15 @@
 #ifndef CYROI_CONFIG_H
 #define CYROI_CONFIG_H
 
+/* Where a compiler may take NaN and infinity for impossible, the guards against bad boxes are gone, and where it may
+ * reorder sums, results depend on its mood. Not asked of device compilers: their fast mathematics keeps NaN. */
+#if !defined(__CUDACC__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(_M_FP_FAST) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "cyroi cannot be compiled with -ffast-math, -Ofast, /fp:fast or parts of them: NaN would pass unnoticed"
+#endif
+#endif
+
 #if defined(__CUDACC__)
 #define CYROI_HD __host__ __device__
 #else
