@@ -67,7 +67,7 @@ def check(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         if may_be_as_new(function, args, kwargs, out):
             assert_same_as_new(function(*args, **kwargs | {"out": None}), out)
         return
-    kwargs = {name: value for name, value in kwargs.items() if name != "dtype"}  # `out` says it
+    kwargs = kwargs | ({"dtype": None} if "dtype" in kwargs else {})  # `out` says it
     for name, part in zip(wrt, result, strict=True) if isinstance(wrt, tuple) else [(wrt, result)]:
         alone = kwargs | ({} if wrt is None else {"wrt": name})  # only one gradient at a time goes into `out`
         made = [np.empty(array.shape, array.dtype) for array in arrays(part)]
