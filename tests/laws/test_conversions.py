@@ -224,8 +224,9 @@ while passed < 100:  # one after the other: some failures are made good by a sec
 print(failed)
 """
 CASES = ("list", "boxes", "maps", "maps, converted", "forward", "forward, swapped")
-# Whether others survive this, without cyroi. Python 3.12.1 and 3.13.0 release the code of a function that finds no memory
-# once too often, and crash when it is called next; NumPy 1.26.0 crashes as it takes columns out of an array.
+
+# Whether others survive this, without cyroi. Python 3.12.1 and 3.13.0 release the code of a function that finds no
+# memory once too often, and crash when it is called next; NumPy 1.26.0 crashes as it takes columns out of an array.
 OTHERS = """
 import os, sys
 import numpy as np, _testcapi
