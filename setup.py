@@ -170,6 +170,10 @@ def modules(names):
     return extensions
 
 
+# Names that only a debugger reads. Not on macOS, whose linker knows no such flag, and not where one is to debug.
+STRIP = ["-Wl,--strip-all"] if sys.platform.startswith("linux") and not DEBUG else []
+
+
 def extension(name, **options):
     macros = [("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else []
     macros += [("CYROI_TINY", "1")] if TINY else []
@@ -179,9 +183,20 @@ def extension(name, **options):
         language="c++",
         include_dirs=INCLUDE_DIRS,
         define_macros=macros,
+        extra_link_args=[*STRIP],
         py_limited_api=LIMITED_API,
         **options,
     )
+
+
+def index_page(readme):
+    """README.md without what an index page cannot show, which has the text alone: the project's own files.
+
+    Links to them become their names, and pictures their texts. No public address is known that either could lead to.
+    """
+    readme = re.sub(r"!\[([^]]*)\]\((?!https:)([^)]*)\)", r"(Picture `\2`: \1)", readme)
+    link = re.compile(r"\[([^]]+)\]\((?!https:|#)([^)]+)\)")
+    return link.sub(lambda found: f"`{found[2]}`" if found[1] == found[2] else f"{found[1]} (`{found[2]}`)", readme)
 
 
 MODULES = ["_driver", "_separable", "_host", "_quick", "_c_api", "_classic", *(f"_{target}" for target in TARGETS)]
@@ -189,5 +204,7 @@ MODULES = ["_driver", "_separable", "_host", "_quick", "_c_api", "_classic", *(f
 setup(
     ext_modules=modules(f"cyroi.cpu.{name}" for name in MODULES),
     cmdclass={"build_ext": BuildExt},
+    long_description=index_page(Path(__file__).with_name("README.md").read_text(encoding="utf-8")),
+    long_description_content_type="text/markdown",
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},
 )

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "cyroi", "tests")
+COPIED = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "licenses", "cyroi", "tests")
 TARGET = "avx512"
 # What may see a bug, each by itself: sizes at their edges in both kinds of build, and random shapes.
 TESTS = {

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-cp -r setup.py pyproject.toml README.md LICENSE cyroi docs tests "$root"
+cp -r setup.py pyproject.toml README.md LICENSE licenses cyroi docs tests "$root"
 cd "$root"
 find . -name "*.so" -delete
 fast="-Ofast -ffast-math -funsafe-math-optimizations"

@@ -64,7 +64,7 @@ CONVENTIONS = (
 
 
 def share(real: str, numbers: int) -> np.dtype:
-    return np.dtype([("pixel", "<i4"), ("bin", "<i4"), ("weight", real, numbers)])
+    return np.dtype([("pixel", "<i4"), ("bin", "<i4"), ("weight", real, (numbers,))])
 
 
 LINE = np.dtype([("pixel", "<i4"), ("batch", "<i4"), ("end", "<i4")])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-import cyroi
+from support.processes import of_a_user
 
 pytest.importorskip("mypy", reason="mypy is not installed")
 
@@ -41,10 +39,7 @@ def found(tmp_path_factory):
     (folder / "snippet.py").write_text(SNIPPET)
     (folder / "wrong.py").write_text(WRONG)
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder / "cache", "snippet.py", "wrong.py"]
-    # mypy finds an installed package by itself, but not one that is installed as editable.
-    where = Path(cyroi.__file__).parents[1]
-    path = {} if where.name == "site-packages" else {"MYPYPATH": str(where)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=os.environ | path)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=of_a_user())
     assert "checked 2 source files" in done.stdout, done.stdout + done.stderr
     return done.stdout.splitlines()[:-1]
 

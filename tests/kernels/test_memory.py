@@ -13,8 +13,6 @@ a stride, of x or of channels, is one element, whatever their dtype.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -23,6 +21,7 @@ import pytest
 
 from support import peak_memory
 from support.laws import assert_same_bits
+from support.processes import run
 from support.written import plain
 
 FAR = 2**31 + 5  # elements between two items; pages that are not touched cost no memory
@@ -72,10 +71,7 @@ def test_results_that_do_not_fit_leave_no_memory_behind(operator):
 
 
 def peak(*arguments):
-    script = [sys.executable, "-m", "support.peak_memory", *map(str, arguments)]
-    done = subprocess.run(script, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    return int(run(f"from support import peak_memory; peak_memory.main{arguments}"))
 
 
 def most(boxes, threads):

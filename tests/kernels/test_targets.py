@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,12 +20,10 @@ from support import targets
 from support.operators import BY_NAME
 from support.targets import SUPPORTED
 
-ROOT = Path(__file__).parents[2]
-
 
 def run(arguments, **environment):
     environment = {k: v for k, v in os.environ.items() if k != "CYROI_CPU_CAPABILITY"} | environment
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, cwd=ROOT)
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment)
 
 
 def test_every_target_that_the_cpu_has_is_built():

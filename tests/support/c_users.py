@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import cyroi
+from .processes import of_a_user
 
 EXAMPLE = Path(__file__).parents[1] / "c_api"
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
@@ -20,10 +20,7 @@ COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
 
 def build(folder: Path) -> None:
     """Builds the package in `folder` with the tools of this environment and nothing from elsewhere."""
-    # Cython finds the declarations of an installed package by itself, but not those of one installed as editable.
-    where = Path(cyroi.__file__).parents[1]
-    path = [] if where.name == "site-packages" else [str(where)]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    env = of_a_user()
     env |= {"CFLAGS": f"{os.environ.get('CFLAGS', '')} -O0"}  # the example computes nothing, and is compiled sooner
     command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)

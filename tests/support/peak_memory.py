@@ -1,15 +1,10 @@
-"""A script: the bytes by which one call raises the peak memory of a fresh process, as Linux counts it.
-
-It is run in the folder `tests`:
-
-    python -m support.peak_memory OPERATOR VIEW DTYPE BOXES THREADS
+"""`main` prints the bytes by which one call raises the peak memory of a fresh process, as Linux counts it.
 
 The maps and `out` exist before and were touched; a smaller call has started the threads and grown the heap a little.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +40,9 @@ def make_call(name: str, view: str, dtype: str, boxes: int, threads: int) -> dic
     return call | ({"boxes": corners * 1000, "sampling_ratio": SAMPLES} if name == "roi_align" else {})
 
 
-def main(name: str, view: str, dtype: str, boxes: str, threads: str) -> None:
+def main(name: str, view: str, dtype: str, boxes: int, threads: int) -> None:
     operator = BY_NAME[name]
-    call = make_call(name, view, dtype, int(boxes), int(threads))
+    call = make_call(name, view, dtype, boxes, threads)
     first = {key: call[key][:60] for key in ("boxes", operator.index, "out")}
     if view != "columns skipped":
         operator.function(**(call | first))
@@ -55,7 +50,3 @@ def main(name: str, view: str, dtype: str, boxes: str, threads: str) -> None:
     assert peak - before < 2**19, "the process has been larger before: the call could hide there"
     operator.function(**call)
     print(status("VmHWM") - before)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

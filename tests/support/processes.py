@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cyroi
 from cyroi.cpu import _host
 
 TESTS = str(Path(__file__).parents[1])
@@ -22,6 +23,21 @@ def large_call(**options):
 def os_threads():
     return len(os.listdir("/proc/self/task"))
 """
+
+
+def of_a_user() -> dict[str, str]:
+    """The environment in which a fresh interpreter imports the cyroi that is tested, from whatever folder.
+
+    Where it does so as things are, nothing is added, because users have no more: compilers and type checkers, too, have
+    to find a cyroi that is installed, editable or not. Else it was found in the folder that the tests run in.
+    """
+    code = "import importlib.util as u; found = u.find_spec('cyroi'); print(found and found.origin)"
+    found = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stdout
+    if found.strip() == cyroi.__file__:
+        return dict(os.environ)
+    where = str(Path(cyroi.__file__).parents[1])
+    path = os.pathsep.join([where, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"PYTHONPATH": path, "MYPYPATH": where}
 
 
 def run(code: str, **environment: str) -> str:

@@ -35,7 +35,8 @@ def add(out: np.ndarray, before: np.ndarray) -> None:
 
 
 def another_last_bit(out: np.ndarray, before: np.ndarray) -> None:
-    bits(out)[(-1,) * out.ndim] ^= 1
+    words = bits(out)
+    words[(-1,) * out.ndim] ^= words.dtype.type(1)  # NumPy 1 has no common integer type for a uint64 and an int
 
 
 # Those of which every call into `out` gives the same show in comparison with a new result alone.

@@ -47,7 +47,7 @@ def band_one_ulp_wider(maps, boxes, **arguments):
     right = _roi_align.border
 
     def border(t, size):
-        low, high = np.nextafter(t.dtype.type(-1), -np.inf), np.nextafter(t.dtype.type(size), np.inf, dtype=t.dtype)
+        low, high = (np.nextafter(end, away, dtype=t.dtype) for end, away in ((-1, -np.inf), (size, np.inf)))
         return right(np.where(t == low, -1, np.where(t == high, size, t)).astype(t.dtype), size)
 
     with mock.patch.object(_roi_align, "border", border):
