@@ -69,6 +69,8 @@ OPENMP_FLAGS = {
     "msvc": [(["/openmp"], [])],
     "unix": [(["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])],
 }
+# Without it, what Cython computes for the pragmas alone, such as the size of chunks, is read by nobody.
+SERIAL_FLAGS = {"msvc": ([], []), "unix": (["-Wno-unused-but-set-variable"], [])}
 OPENMP_PROBE = "#include <omp.h>\nint probe() { return omp_get_max_threads(); }\n"
 
 
@@ -97,7 +99,7 @@ class BuildExt(build_ext):
         if wish not in ("auto", "require", "0"):
             raise SystemExit(f"CYROI_OPENMP must be 'require' or '0'; got {wish!r}")
         if wish == "0":
-            return [], []
+            return SERIAL_FLAGS[kind]
         for flags in OPENMP_FLAGS[kind]:
             if self.links(*flags):
                 return flags
@@ -105,7 +107,7 @@ class BuildExt(build_ext):
             raise SystemExit("CYROI_OPENMP=require, but no OpenMP program can be compiled and linked here")
         note = "OpenMP was not found: cyroi is built SERIAL and will use one thread (CYROI_OPENMP=require to insist)"
         print(f"\n{'*' * 100}\n{note}\n{'*' * 100}\n", file=sys.stderr)
-        return [], []
+        return SERIAL_FLAGS[kind]
 
     def links(self, compile_flags, link_flags):
         """Whether OpenMP's functions are found, compiled and linked as a module is: only these get LDFLAGS."""
