@@ -79,7 +79,8 @@ for cycle in range(100):
             warnings.simplefilter("always")
             same = np.array_equal(large_call(), expected) and np.array_equal(large_call(num_threads=2), expected)
             large_call(num_threads=2)
-        good = same and os_threads() == 1 and [w.category for w in caught] == [RuntimeWarning]
+        warned = [RuntimeWarning] if cyroi.show_config()["openmp"] else []  # a serial build loses nothing
+        good = same and os_threads() == 1 and [w.category for w in caught] == warned
         os._exit(0 if good else 1)
     assert os.waitpid(pid, 0)[1] == 0, cycle
 print("ok")
