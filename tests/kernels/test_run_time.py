@@ -71,6 +71,7 @@ def test_a_forked_child_works_and_runs_serially():
 import signal, warnings
 boxes = boxes[:40]  # still enough for two threads, and a child can be forked the more often
 expected = large_call()
+warned = [RuntimeWarning] if cyroi.show_config()["openmp"] else []  # a serial build loses nothing by a fork
 for cycle in range(100):
     pid = os.fork()
     if pid == 0:
@@ -79,7 +80,6 @@ for cycle in range(100):
             warnings.simplefilter("always")
             same = np.array_equal(large_call(), expected) and np.array_equal(large_call(num_threads=2), expected)
             large_call(num_threads=2)
-        warned = [RuntimeWarning] if cyroi.show_config()["openmp"] else []  # a serial build loses nothing
         good = same and os_threads() == 1 and [w.category for w in caught] == warned
         os._exit(0 if good else 1)
     assert os.waitpid(pid, 0)[1] == 0, cycle
