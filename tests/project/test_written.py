@@ -85,7 +85,7 @@ def test_another_last_bit_in_out_is_seen_where_a_new_result_has_its_type(name, w
             twice(into_out(function, STEADY["another last bit"]))(**asked)
 
 
-@pytest.mark.parametrize("size", [5, 500, 50_000])
+@pytest.mark.parametrize("size", [5, 500, 20_000])  # the last: 80 kB; from 128 kB on, memory may come from the system
 def test_what_is_copied_from_memory_that_was_not_written_is_seen(size):
     """By way of scratch: no poison is left in `out`, so it depends on which memory comes back that was freed."""
     right = np.random.default_rng(5).random(size, np.float32)
