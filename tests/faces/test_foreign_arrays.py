@@ -1,0 +1,93 @@
+"""Law: arrays of other libraries are read as NumPy reads them, or one sentence says what to do instead.
+
+Stand-ins speak the protocols; torch itself is asked where it is installed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cyroi
+from support.laws import assert_same_bits
+
+MAPS = np.random.default_rng(0).standard_normal((2, 3, 8, 9)).astype(np.float32)
+CORNERS = np.array([[0, 1, 1, 5, 6], [1, 0.5, 2, 4.25, 7]])
+
+
+class Dlpack:
+    """An array that speaks DLPack and nothing else."""
+
+    requires_grad = False
+
+    def __init__(self, array, device=(1, 0)):
+        self.array, self.device = array, device
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.device
+
+
+class Tensor(Dlpack):
+    """A tensor of a library with its own words."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("a riddle")
+
+
+class Graph(Tensor):
+    requires_grad = True
+
+
+class OnlyCuda:
+    __cuda_array_interface__ = {"shape": (1,)}  # noqa: RUF012
+
+
+def test_arrays_that_speak_dlpack(operator):
+    call = operator.call(np.random.default_rng(0))
+    expected = operator.function(**call)
+    for name in (operator.maps, "boxes", operator.index):
+        assert_same_bits(operator.function(**(call | {name: Dlpack(call[name])})), expected)
+    gradient = operator.backward_call(call, Dlpack(expected), operator.maps)
+    assert_same_bits(
+        operator.backward(**gradient), operator.backward(**operator.backward_call(call, expected, operator.maps))
+    )
+    per_image = [Dlpack(np.ones((1, 4), np.float32)) for _ in range(len(MAPS))]
+    assert cyroi.roi_align(MAPS, per_image, 2).shape == (2, 3, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (lambda a: Graph(a), r"must be detached .* tensor\.detach\(\).*_backward.*Graph with requires_grad"),
+        (lambda a: Tensor(a, (2, 0)), r"must lie in the memory of the CPU.*tensor\.cpu\(\).*Tensor on a device"),
+        (lambda a: Dlpack(a, (8, 0)), r"must lie in the memory of the CPU.*DLPack type 8"),
+        (lambda a: OnlyCuda(), r"must lie in the memory of the CPU"),
+        (lambda a: Tensor(a), r"cannot be read as a NumPy array; .*Tensor says: a riddle"),
+    ],
+    ids=["graph", "device", "dlpack only", "cuda only", "riddle"],
+)
+def test_what_no_array_can_stand_for_gets_a_sentence(operator, made, says):
+    call = operator.call(np.random.default_rng(0))
+    for name in (operator.maps, "boxes", operator.index):
+        with pytest.raises(TypeError, match=f"^{name} {says}"):
+            operator.function(**(call | {name: made(call[name])}))
+    with pytest.raises(TypeError, match=f"^grad_output {says}"):
+        operator.backward(**operator.backward_call(call, made(operator.function(**call)), operator.maps))
+    with pytest.raises(TypeError, match=rf"^boxes\[0\] {says}"):
+        cyroi.roi_align(MAPS, [made(CORNERS[:, 1:]), made(CORNERS[:, 1:])], 2)
+    with pytest.raises(TypeError, match=r"^input cannot be read as a NumPy array; .* says: a riddle"):
+        cyroi.roi_align([[Tensor(MAPS)]], CORNERS, 2)
+
+
+def test_tensors_of_torch():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    maps, boxes = torch.from_numpy(MAPS), torch.tensor(CORNERS, dtype=torch.float32)
+    expected = cyroi.roi_align(MAPS, CORNERS.astype(np.float32), 2)
+    assert_same_bits(cyroi.roi_align(maps, boxes, 2), expected)
+    assert_same_bits(cyroi.roi_align(maps, [boxes[:1, 1:], boxes[1:, 1:]], 2), expected)
+    for wrong in (maps.clone().requires_grad_(), maps.bfloat16(), maps.to("meta"), maps.to_sparse()):
+        with pytest.raises(TypeError, match=r"^input "):
+            cyroi.roi_align(wrong, boxes, 2)
