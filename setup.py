@@ -46,6 +46,7 @@ DIRECTIVES = {
 # compiled where they do not. The linker gets them too: with -ffast-math or -Ofast it adds start-up code to a module
 # that flushes subnormals to zero in the whole process. It takes -Ofast back only for another level.
 IEEE_FLAGS = [
+    "-ffp-contract=off",  # before as well: clang 14 warns where -fno-fast-math takes back a contraction
     "-fno-fast-math",
     "-fno-unsafe-math-optimizations",
     "-fno-finite-math-only",
@@ -196,9 +197,12 @@ def index_page(readme):
 
     Links to them become their names, and pictures their texts. No public address is known that either could lead to.
     """
-    readme = re.sub(r"!\[([^]]*)\]\((?!https:)([^)]*)\)", r"(Picture `\2`: \1)", readme)
-    link = re.compile(r"\[([^]]+)\]\((?!https:|#)([^)]+)\)")
-    return link.sub(lambda found: f"`{found[2]}`" if found[1] == found[2] else f"{found[1]} (`{found[2]}`)", readme)
+    link = re.compile(r"(?<!!)\[([^]]+)\]\((?!https:|#)([^)]+)\)")
+    parts = re.split(r"(^```.*?^```$)", readme, flags=re.DOTALL | re.MULTILINE)  # code, the odd ones, stays as it is
+    for i in range(0, len(parts), 2):
+        text = re.sub(r"!\[([^]]*)\]\((?!https:)([^)]*)\)", r"(Picture `\2`: \1)", parts[i])
+        parts[i] = link.sub(lambda to: f"`{to[2]}`" if to[1] == to[2] else f"{to[1]} (`{to[2]}`)", text)
+    return "".join(parts)
 
 
 MODULES = ["_driver", "_separable", "_host", "_quick", "_c_api", "_classic", *(f"_{target}" for target in TARGETS)]

@@ -3,7 +3,8 @@
 #
 #   ci/floors.sh [leg ...]       default: all four
 #
-#   lowest                       Python 3.11, and everything that the package and its tests name in its lowest version
+#   lowest                       Python 3.11, and everything that the package and its tests name in its lowest version;
+#                                the wheel itself is built with the newest Cython and setuptools
 #   python3.12, python3.13       and everything in its newest version
 #   serial                       a build without OpenMP, from the sdist
 #
@@ -17,6 +18,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 wheel=$(echo dist/*.whl)
 [ -e "$wheel" ] || { echo "no wheel in dist/: run ci/wheel.sh before" >&2 && exit 2; }
+ls -l "$wheel" # what is tested
 # The tests lie beside sources that are not built, and run in a folder from which these are not found.
 mkdir "$scratch/tree" "$scratch/empty"
 tar -xzf dist/cyroi-*.tar.gz -C "$scratch/tree" --strip-components 1
@@ -24,7 +26,9 @@ tar -xzf dist/cyroi-*.tar.gz -C "$scratch/tree" --strip-components 1
 find_python() { # version; prints the path of an interpreter, or nothing
     local candidate
     for candidate in "python$1" "$(pyenv root 2>/dev/null || true)/versions/$1".*/bin/python; do
-        if "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" 2>/dev/null; then
+        if "$candidate" -c "
+import sys, sysconfig  # not a free-threaded one, which cannot take the wheel
+sys.exit('%d.%d' % sys.version_info[:2] != '$1' or bool(sysconfig.get_config_var('Py_GIL_DISABLED')))" 2>/dev/null; then
             echo "$candidate"
             return
         fi

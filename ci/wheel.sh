@@ -29,7 +29,7 @@ repair() { # wheel
 
 check_size() { # the wheel, and what README.md says of it
     local bytes stated
-    bytes=$(stat -c %s "$1")
+    bytes=$(wc -c <"$1")
     stated=$(sed -n 's/.*One wheel of \([0-9.]*\) MB.*/\1/p' README.md)
     echo "the wheel has $bytes bytes; README.md says $stated MB"
     [ "$bytes" -le "$most" ] || { echo "that is more than $most" >&2 && return 1; }
@@ -43,7 +43,7 @@ without_libgomp() {
     [ "$(id -u)" = 0 ] || as_root=(--map-root-user)
     # shellcheck disable=SC2016
     unshare "${as_root[@]}" --mount bash -euc '
-        for folder in $(ldconfig -p | sed -n "s/.*libgomp\.so\.1 .*=> \(.*\)/\1/p"); do
+        for folder in $(PATH=$PATH:/usr/sbin:/sbin ldconfig -p | sed -n "s/.*libgomp\.so\.1 .*=> \(.*\)/\1/p"); do
             mount --bind "$0" "$(realpath "$folder")"
         done
         exec "$@"' "$scratch/empty" "$@"

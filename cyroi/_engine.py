@@ -74,7 +74,7 @@ def apply(
     except MemoryError as error:
         raise _no_memory(size_name, error) from None
     if written is not result:
-        np.copyto(result, written, casting="unsafe")  # exact but for uint8 to bool, where all but 0 is true
+        np.copyto(result, written, casting="unsafe")  # exact but for int8 to bool, where all but 0 is true
 
 
 def differentiate(

@@ -12,7 +12,7 @@ import numpy as np
 
 from .arguments import validate
 from .arguments.arrays import as_array, real_numbers
-from .arguments.boxes import BOX_VALUES, FROM_X1Y1X2Y2, FROM_Y1X1Y2X2, box_dtype, index_column
+from .arguments.boxes import BOX_VALUES, FROM_X1Y1X2Y2, FROM_Y1X1Y2X2, box_dtype, index_column, without_boxes
 from .arguments.boxes import corners as box_corners
 from .reference import _crop_and_resize, _roi_align
 
@@ -71,7 +71,7 @@ def grid(box: Array, bins: tuple[int, int], pixels: Array, axis: Convention) -> 
 
 def corners(name: str, boxes: ArrayLike, operator: str, pixels: Array) -> Array:
     """(K, 4) coordinates y1 x1 y2 x2, of the dtype in which the operator would compute its samples."""
-    array = real_numbers(name, as_array(name, boxes), boxes)
+    array = without_boxes(real_numbers(name, as_array(name, boxes), boxes), BOX_VALUES)
     if array.ndim != 2 or array.shape[1] not in COLUMNS[operator]:
         shapes = " or ".join(f"(K, {columns})" for columns in COLUMNS[operator])
         raise ValueError(f"{name} must have shape {shapes}; got {array.shape}")

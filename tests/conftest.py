@@ -20,7 +20,9 @@ from support.c_users import crops, folder, pooling  # noqa: E402, F401
 from support.operators import OPERATORS  # noqa: E402
 
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
-hypothesis.settings.register_profile("few", deadline=None, max_examples=20, derandomize=True)  # ci/tiny.sh
+hypothesis.settings.register_profile(
+    "few", deadline=None, max_examples=20, derandomize=True
+)  # ci/tiny.sh, ci/floors.sh
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5000)
 hypothesis.settings.load_profile(os.environ.get("CYROI_HYPOTHESIS_PROFILE", "ci"))
 

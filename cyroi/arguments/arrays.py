@@ -99,8 +99,7 @@ def real_numbers(name: str, array: Array, value: object) -> Array:
         for element in row:
             _check_number(name, element, i)
     whole = all(isinstance(element, numbers.Integral) for row in rows for element in row)
-    narrow = whole and all(abs(int(element)) < 2**63 for row in rows for element in row)
-    return np.array(rows, np.int64 if narrow else np.float64).reshape(array.shape)
+    return np.array(rows, np.int64 if whole else np.float64).reshape(array.shape)
 
 
 def _check_number(name: str, element: Any, row: int) -> None:
@@ -108,6 +107,8 @@ def _check_number(name: str, element: Any, row: int) -> None:
         raise TypeError(f"{name} must hold real numbers; got {element!r} in row {row}")
     try:
         exact = element != element or float(element) == element
+        if isinstance(element, numbers.Integral):
+            exact = abs(int(element)) <= EXACT_IN_FLOAT64
     except OverflowError:
         exact = False
     if not exact:

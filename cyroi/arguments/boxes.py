@@ -25,6 +25,10 @@ BOX_VALUES = 4  # of one box, in the kernels' order: y1 x1 y2 x2
 # This order, as columns of ...
 FROM_X1Y1X2Y2 = (1, 0, 3, 2)
 FROM_Y1X1Y2X2 = (0, 1, 2, 3)
+_SINGLE = (
+    "because the input is a single image (input[None] makes a batch of it, and one of shape (H, W, C) needs"
+    ' layout="NHWC")'
+)
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _BOX_DTYPES = {"float16", "float32", "float64"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 _DIGITS = {
@@ -72,14 +76,14 @@ def roi_boxes(boxes: Any, batch_indices: Any, images: int, maps_dtype: np.dtype[
     """
     sources = boxes if isinstance(boxes, (list, tuple)) else [boxes]
     arrays = _list_of_arrays(boxes)
-    if arrays is not None:
-        if batch_indices is not None:
-            raise ValueError("batch_indices must be None where boxes is a list of arrays, one per image")
+    if arrays is not None and batch_indices is None:
         return _from_list(arrays, images, maps_dtype, sources)
-    array = real_numbers("boxes", as_array("boxes", boxes), boxes)
+    if arrays is not None and any(map(len, arrays)):
+        raise ValueError("batch_indices must be None where boxes is a list of arrays, one per image")
+    array = arrays[0] if arrays else real_numbers("boxes", as_array("boxes", boxes), boxes)
+    array = without_boxes(array, BOX_VALUES + (batch_indices is None and not single))
     if batch_indices is None and (single or array.shape == (0, BOX_VALUES)):
         batch_indices = np.zeros(len(array) if array.ndim else 0, np.intp)
-    array = _without_boxes(array, BOX_VALUES + (batch_indices is None))
     columns, indices = _from_array(array, batch_indices, images, single)
     found = coordinates("boxes", columns, FROM_X1Y1X2Y2, geometry_dtype(maps_dtype, columns.dtype))
     return Boxes(found, indices, [found.dtype], [array], False, FROM_X1Y1X2Y2, sources)
@@ -89,7 +93,7 @@ def crop_boxes(
     boxes: Any, box_indices: ArrayLike | None, images: int, maps_dtype: np.dtype[Any], *, single: bool
 ) -> Boxes:
     """Boxes y1 x1 y2 x2 of crop_and_resize, (K, 4); single: there is one image, without an axis for it."""
-    array = _without_boxes(real_numbers("boxes", as_array("boxes", boxes), boxes), BOX_VALUES)
+    array = without_boxes(real_numbers("boxes", as_array("boxes", boxes), boxes), BOX_VALUES)
     found = corners("boxes", array, FROM_Y1X1Y2X2, maps_dtype)
     count = len(found)
     if box_indices is None:
@@ -108,7 +112,7 @@ def corners(name: str, array: Array, order: Sequence[int], maps_dtype: np.dtype[
     return coordinates(name, array, order, geometry_dtype(maps_dtype, array.dtype))
 
 
-def _without_boxes(array: Array, columns: int) -> Array:
+def without_boxes(array: Array, columns: int) -> Array:
     """An array that holds nothing as one of no boxes; any other as it is."""
     nothing = array.ndim in (1, 2) and array.shape[-1] == 0 and array.shape[0] <= 1
     return array.reshape(0, columns) if nothing else array
@@ -118,14 +122,18 @@ def _list_of_arrays(boxes: object) -> list[Array] | None:
     """The arrays of a list or tuple whose elements have two axes, or hold nothing; None if boxes are something else."""
     if not isinstance(boxes, (list, tuple)) or len(boxes) == 0:
         return None
-    arrays = []
+    arrays: list[Array] = []
     for i, element in enumerate(boxes):
         try:
-            array = _without_boxes(as_array(f"boxes[{i}]", element), BOX_VALUES)
+            array = without_boxes(as_array(f"boxes[{i}]", element), BOX_VALUES)
         except ValueError:
             if hasattr(element, "__array__"):
                 raise
             return None  # ragged: as_array will say so
+        if element is None or isinstance(element, str):
+            raise TypeError(f"boxes[{i}] must be boxes, an empty list where there are none; got {element!r}")
+        if array.ndim < 2 and arrays:
+            raise ValueError(f"boxes[{i}] must have shape (L, {BOX_VALUES}), as boxes[0] has; got {array.shape}")
         if array.ndim < 2:
             return None
         arrays.append(real_numbers(f"boxes[{i}]", array, element))
@@ -167,7 +175,7 @@ def _from_array(boxes: Array, batch_indices: Any, images: int, single: bool) -> 
     has_column = batch_indices is None
     if boxes.ndim != 2 or boxes.shape[1] != BOX_VALUES + has_column:
         bare, full = f"(K, {BOX_VALUES})", f"(K, {BOX_VALUES + 1})"
-        why = "because the input is a single image" if single else "because batch_indices is given"
+        why = _SINGLE if single else "because batch_indices is given"
         expected = f"{full}, or {bare} with batch_indices" if has_column else f"{bare}, {why}"
         raise ValueError(f"boxes must have shape {expected}; got {boxes.shape}")
     digits = _DIGITS.get(name_of(boxes.dtype), 64)

@@ -91,7 +91,7 @@ def traversable(array: Array) -> Array:
 
 # Results that kernels do not write themselves: what they write instead. All of bool that is not 0 is true; the long
 # integers come out of float64.
-_WRITTEN_AS = {"bool": np.uint8, "int32": np.float64, "uint32": np.float64, "int64": np.float64, "uint64": np.float64}
+_WRITTEN_AS = {"bool": np.int8, "int32": np.float64, "uint32": np.float64, "int64": np.float64, "uint64": np.float64}
 
 
 def writable(array: Array) -> Array:
@@ -108,8 +108,8 @@ def rounded(values: Array, dtype: np.dtype[Any]) -> Array:
     What a conversion of the kernels would give, for types that they do not have. `values` are overwritten.
     """
     limits = np.iinfo(dtype)
-    np.rint(values, out=values)
     values[np.isnan(values)] = 0
+    np.rint(values, out=values)
     low, high = values <= limits.min, values >= float(limits.max)  # the limit of 64 bits is 1 beyond, as is its float
     values[low | high] = 0
     integers = values.astype(dtype.newbyteorder("="))

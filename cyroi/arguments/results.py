@@ -39,7 +39,7 @@ def result_dtype(maps_dtype: np.dtype[Any], wished: Any = None, out: object = No
         raise ValueError("dtype must be None where out is given, whose dtype it is")
     try:
         dtype: np.dtype[Any] = np.dtype(wished)
-    except (TypeError, ValueError):
+    except Exception:  # NumPy parses texts as Python
         raise TypeError(f"dtype must be a dtype; got {wished!r}") from None
     stored("dtype", dtype)
     return dtype

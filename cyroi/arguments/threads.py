@@ -9,7 +9,8 @@ The kernels lower the number further where a call is too small to pay for a team
 After fork() a child runs serially, because GNU OpenMP's threads do not survive a fork and waiting for them would hang;
 `_host` sees to that, because it hears of a fork() of C too. So does the child of a parent that never used threads here:
 another library may have used OpenMP on the same thread, which nobody can ask. The way out is a process of its own:
-multiprocessing's "spawn", or to import cyroi in the child only. ("forkserver" may import the main module, and cyroi
+multiprocessing's "spawn", or to import cyroi in the child only; either has what the affinity of its parent's thread
+leaves, which is one CPU where OpenMP bound that. ("forkserver" may import the main module, and cyroi
 with it, before it forks.)
 """
 

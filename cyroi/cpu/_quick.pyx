@@ -41,6 +41,7 @@ cdef extern from "Python.h":
     long long as_long "PyLong_AsLongLongAndOverflow"(object, int*) noexcept  # raises for what is no int only
 
 cdef object ndarray = np.ndarray, empty = np.empty
+cdef object dtype_type = np.dtype
 cdef object FLOAT16 = np.dtype(np.float16), FLOAT32 = np.dtype(np.float32), FLOAT64 = np.dtype(np.float64)
 
 MOST_NORMALISED = kMostNormalised
@@ -203,6 +204,8 @@ cdef bint read_out(Call* call) noexcept:
 cdef object new_result(const Call* call, object dtype):
     if dtype is None:
         dtype = FLOAT64 if call.source.element == _FLOAT64 else FLOAT16 if call.source.element == _FLOAT16 else FLOAT32
+    elif not isinstance(dtype, (type, dtype_type)):  # a text may ask for gigabytes an element
+        return None
     try:
         if call.layout == CYROI_NHWC:
             return empty((call.count, call.height, call.width, call.source.shape[1]), dtype)

@@ -76,7 +76,7 @@ def crop_and_resize(
         At most this many threads. Default: ``CYROI_NUM_THREADS``, ``OMP_NUM_THREADS``, CPU affinity
         and cgroup quota decide. The result has the same bits for every number. A process that was
         forked from one that had imported cyroi, such as a worker of multiprocessing's "fork", has
-        one thread, whatever is said here; a worker of its "spawn" has all.
+        one thread, whatever is said here; a worker of its "spawn" is a process of its own.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def crop_and_resize(
         return ordinary
     layout = validate.choice("layout", layout, AXES)
     sampling = sampling_of(method, snap_edges)
-    array = validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or be a single image")
+    array = validate.maps("image", image, (2, 3, 4), image_shape(layout))
     maps = as_batch(array, layout)
     hints.other_layout("image", maps.shape, maps.itemsize, layout)
     height, width = validate.output_size("crop_size", crop_size)
@@ -144,15 +144,19 @@ def crop_and_resize(
     num_threads = threads.resolve(num_threads)
     images, channels = planar_shape(maps.shape, layout)[:2]
     crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=array.ndim < 4)
-    hints.not_normalised("boxes", crops.coordinates)
+    hints.not_normalised(crops.coordinates)
     shape = layout_shape((len(crops.images), channels, height, width), layout)
     has_channels = array.ndim > 2
-    shape = shape if has_channels else tuple(np.delete(shape, layout.index("C")))
+    shape = shape if has_channels else (len(crops.images), height, width)
     inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices]}
     result = results.result("crop_size", shape, results.result_dtype(maps.dtype, dtype, out), out, inputs)
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
     _engine.apply(sampling, maps, crops, target, layout, num_threads, "crop_size", fill)
     return result if out is None else out
+
+
+def image_shape(layout: str) -> str:
+    return f"({', '.join(layout)}), or be a single image"
 
 
 def sampling_of(method: object, snap_edges: object) -> _engine.Sampling:

@@ -9,7 +9,7 @@ from .. import _engine
 from ..arguments import hints, results, threads, validate
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, batch_shape
-from .crop_and_resize import sampling_of
+from .crop_and_resize import image_shape, sampling_of
 
 if TYPE_CHECKING:
     from .._typing import Array, ArrayLike
@@ -138,13 +138,12 @@ def crop_and_resize_backward(
     sampling = sampling_of(method, snap_edges)
     names = validate.wrt_names(wrt, ("image", "boxes"))
     grad = validate.grad_output(grad_output)
-    allowed = f"({', '.join(layout)}), or be a single image"
-    maps = validate.maps_or_shape("image", image, (2, 3, 4), allowed, names, grad.dtype)
+    maps = validate.maps_or_shape("image", image, (2, 3, 4), image_shape(layout), names, grad.dtype)
     validate.real("extrapolation_value", extrapolation_value)
     num_threads = threads.resolve(num_threads)
     images, channels = batch_shape(maps.shape, layout)[:2]
     crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=len(maps.shape) < 4)
-    hints.not_normalised("boxes", crops.coordinates)
+    hints.not_normalised(crops.coordinates)
     pixels = validate.grad_shape(grad, len(crops.images), channels, layout, channel_axis=len(maps.shape) > 2)
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],

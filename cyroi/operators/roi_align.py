@@ -80,7 +80,7 @@ def roi_align(
         At most this many threads. Default: ``CYROI_NUM_THREADS``, ``OMP_NUM_THREADS``, CPU affinity
         and cgroup quota decide. The result has the same bits for every number. A process that was
         forked from one that had imported cyroi, such as a worker of multiprocessing's "fork", has
-        one thread, whatever is said here; a worker of its "spawn" has all.
+        one thread, whatever is said here; a worker of its "spawn" is a process of its own.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..arguments import validate
 from ..arguments.boxes import crop_boxes
-from ..arguments.layout import AXES
+from ..arguments.layout import AXES, as_batch
 from ._bilinear import bilinear
 
 
@@ -58,7 +58,7 @@ def crop_and_resize(
            [2. , 2.5, 3. ]])
     """
     pixels = np.asarray(image)
-    maps = as_planes(pixels, layout)
+    maps = as_batch(pixels, layout).transpose(AXES[layout])
     height, width = validate.output_size("crop_size", crop_size)
     rois = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
     crops = np.empty((len(rois.images), maps.shape[1], height, width))
@@ -71,13 +71,6 @@ def crop_and_resize(
         return result if dtype is None else result.astype(dtype)
     out[...] = result
     return out
-
-
-def as_planes(image: NDArray[Any], layout: str) -> NDArray[Any]:
-    """View of shape (N, C, H, W) of a batch, or of a single image with or without channels."""
-    if image.ndim == 2:
-        return image[np.newaxis, np.newaxis]
-    return (image if image.ndim == 4 else image[np.newaxis]).transpose(AXES[layout])
 
 
 def axis_samples(lo: Any, hi: Any, bins: int, size: int, method: str, snap_edges: bool = False) -> NDArray[np.float64]:

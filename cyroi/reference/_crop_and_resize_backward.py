@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments.boxes import BOX_VALUES, crop_boxes
+from ..arguments.layout import AXES, as_batch
 from ..arguments.validate import wrt_names
 from . import _gradients
-from ._crop_and_resize import as_planes, axis_samples
+from ._crop_and_resize import axis_samples
 
 
 def crop_and_resize_backward(
@@ -64,11 +65,11 @@ def crop_and_resize_backward(
     names = wrt_names(wrt, ("image", "boxes"))
     given = np.asarray(grad_output)
     pixels = _gradients.maps_or_stand_in("image", image, given.dtype, names)
-    maps = as_planes(pixels, layout)
+    maps = as_batch(pixels, layout).transpose(AXES[layout])
     rois = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
     gradient = _gradients.as_crops(given, layout, len(rois.images), maps.shape[1], channel_axis=pixels.ndim > 2)
     to_image, to_boxes = np.zeros(pixels.shape), np.zeros((len(rois.images), BOX_VALUES))
-    to_planes = as_planes(to_image, layout)  # a view
+    to_planes = as_batch(to_image, layout).transpose(AXES[layout])  # a view
     for k, (i, (y1, x1, y2, x2)) in enumerate(zip(rois.images, rois.rows(), strict=True)):
         y = samples(y1, y2, gradient.shape[2], maps.shape[2], method, snap_edges)
         x = samples(x1, x2, gradient.shape[3], maps.shape[3], method, snap_edges)

@@ -17,7 +17,7 @@ from ..arguments import results, threads, validate
 from ..arguments.boxes import crop_boxes, roi_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape, writable
 from ..cpu import _classic
-from ..operators.crop_and_resize import METHODS
+from ..operators.crop_and_resize import METHODS, image_shape
 from ..operators.roi_align import MODES, maps_shape
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def crop_and_resize(
     validate.choice("method", method, METHODS)
     if validate.boolean("snap_edges", snap_edges):
         raise ValueError("snap_edges must be False: the classic loops have no such option")
-    array = _floating("image", validate.maps("image", image, (2, 3, 4), f"({', '.join(layout)}), or a single image"))
+    array = _floating("image", validate.maps("image", image, (2, 3, 4), image_shape(layout)))
     maps = as_batch(array, layout)
     height, width = validate.output_size("crop_size", crop_size)
     fill = validate.real("extrapolation_value", extrapolation_value)

@@ -228,9 +228,8 @@ def test_the_picture_in_the_readme(figure, tmp_path):
     with Image.open(path) as committed, Image.open(tmp_path / "now.png") as now:
         assert committed.size == now.size, again
         assert committed.info["Description"] == now.info["Description"], again
-        for (
-            ax
-        ) in figure.axes:  # outside of them there are letters only, whose widths depend on the version of matplotlib
+        # Outside of the Axes there are letters only, whose widths depend on the version of matplotlib.
+        for ax in figure.axes:
             x0, y0, x1, y1 = (ax.get_position().extents * np.tile(now.size, 2)).round()
             place = (x0, now.size[1] - y1, x1, now.size[1] - y0)
             first, second = (

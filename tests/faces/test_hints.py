@@ -15,7 +15,7 @@ from support.written import plain
 
 CROP, ROI_ALIGN = BY_NAME["crop_and_resize"], BY_NAME["roi_align"]
 IMAGE = np.random.default_rng(0).integers(0, 256, (2, 20, 30, 3)).astype(np.uint8)
-NORMALISED, LAYOUT = "are normalised.*or call roi_align", "channels of .* pixels in layout"
+NORMALISED, LAYOUT = "are normalised.*or call roi_align", "hundreds of channels and 3 or 4 .* in layout"
 
 
 def without_warning(function, *arguments, **options):
@@ -57,10 +57,12 @@ def test_boxes_that_normalised_ones_may_be(operator):
 def test_it_comes_once_per_place_of_call():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        for _ in range(3):
-            plain(CROP.function)(IMAGE, np.float32([[0, 0, 20, 30]]), np.array([0]), 4)
+        for turn in range(3):  # as in a loop over images of several sizes
+            plain(CROP.function)(IMAGE, np.float32([[0, 0, 20, 30 + turn]]), np.array([0]), 4)
         plain(CROP.function)(IMAGE, np.float32([[0, 0, 20, 30]]), np.array([0]), 4)
-    assert len(caught) == 2
+        for height in (120, 130, 140):
+            plain(ROI_ALIGN.function)(np.zeros((height, 110, 3), np.uint8), [[1, 1, 50, 60]], 4)
+    assert len(caught) == 3
 
 
 PHOTO = np.zeros((120, 110, 3), np.uint8)

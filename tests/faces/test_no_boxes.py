@@ -40,6 +40,7 @@ def test_roi_align(boxes, indices):
         result = module.roi_align(MAPS, boxes, (7, 5), batch_indices=batch_indices)
         assert result.shape == (0, 3, 7, 5)
         assert result.dtype == (np.float64 if module is oracle else np.float32)
+    assert cyroi.roi_align(MAPS[0], boxes, (7, 5), batch_indices=batch_indices).shape == (0, 3, 7, 5)
     gradients = cyroi.roi_align_backward(result, MAPS, boxes, batch_indices=batch_indices, wrt=("input", "boxes"))
     assert_same_bits(gradients[0], np.zeros_like(MAPS))
     assert gradients[1].shape[0] == 0
@@ -84,6 +85,8 @@ def test_no_image_has_objects():
             (0, 4),
         ]
     assert cyroi.roi_align(MAPS[:0], [], 7).shape == (0, 3, 7, 7)
+    for parts in ([[]], [[], []], [np.empty((0, 4))] * 2):
+        assert cyroi.roi_align(MAPS, parts, 7, batch_indices=[]).shape == (0, 3, 7, 7)
 
 
 def test_what_is_not_nothing_is_still_refused():

@@ -129,8 +129,9 @@ def test_a_row_with_an_image_index_is_drawn_as_its_box(index, dtype):
         np.testing.assert_array_equal(one.vertices, other.vertices)
 
 
-def test_rows_of_no_box_are_drawn(ax):
-    plot.show_rois(MAP, np.empty((0, 5)), 3, ax=ax)
+@pytest.mark.parametrize("nothing", [np.empty((0, 5)), [], np.array([]), np.array([[]])], ids=str)
+def test_no_boxes_are_drawn(nothing, ax):
+    plot.show_rois(MAP, nothing, 3, ax=ax)
     assert collection(ax, "boxes").get_paths() == []
 
 

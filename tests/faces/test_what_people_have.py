@@ -94,6 +94,7 @@ def test_data_frames():
         (TypeError, np.datetime64(1, "s")),
         (ValueError, float("nan")),
         (ValueError, 2**53 + 1),
+        (ValueError, 2**64),
         (ValueError, 10**400),
         (ValueError, fractions.Fraction(1, 3)),
     ],
@@ -110,6 +111,19 @@ def test_what_is_no_number_is_named_with_its_row(error, element):
         cyroi.roi_align(MAPS, [objects[:1, 1:], objects[1:, 1:]], 3)
     with pytest.raises(error, match=r"^boxes must .* in row 1"):
         cyroi.crop_and_resize(MAPS, objects[:, 1:], [0, 1], 3, layout="NCHW")
+
+
+@pytest.mark.parametrize("missing", [None, "none"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_image_without_an_array_is_named(missing, place):
+    parts = [CORNERS[:1, 1:], CORNERS[1:, 1:]]
+    parts[place] = missing
+    with pytest.raises(TypeError, match=rf"boxes\[{place}\] must be boxes, an empty list where there are none"):
+        cyroi.roi_align(MAPS, parts, 3)
+    parts[1] = CORNERS[0, 1:]
+    parts[0] = CORNERS[:1, 1:]
+    with pytest.raises(ValueError, match=r"boxes\[1\] must have shape \(L, 4\).*got \(4,\)"):
+        cyroi.roi_align(MAPS, parts, 3)
 
 
 def test_image_indices_that_are_no_integers():

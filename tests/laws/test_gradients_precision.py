@@ -93,7 +93,7 @@ def test_a_box_of_several_pieces(operator, route):
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("value", [0.1, -7, 123456.7, 1e9])
+@pytest.mark.parametrize("value", [0.1, -7, 123456.7, 1e9, 2e12, 1e29])
 def test_a_constant_map_has_a_gradient_of_exactly_0(operator, value, route):
     layout, channels = ROUTES[route]
     call = planar_call(operator, (2, channels, 60, 80))
@@ -122,7 +122,7 @@ def test_a_neighbour_that_is_not_finite_costs_no_precision(operator, value, rout
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -3e38, 3e38])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3e38, 3e38, 1e3, -1e6, 1e11])
 def test_a_first_pixel_without_a_part_spoils_nothing(value, route):
     """The first sample is clamped along both axes, so its pixel has a weight and no part in any derivative."""
     operator = BY_NAME["roi_align"]
@@ -132,6 +132,24 @@ def test_a_first_pixel_without_a_part_spoils_nothing(value, route):
     call = {operator.maps: maps, "boxes": np.array([[-2.25, -2.25, 5.75, 5.75]]), operator.index: [0]}
     call |= {"sampling_ratio": 1, "grad_output": np.ones((1, channels, 3, 3), np.float32), "aligned": False}
     assert errors(operator, in_layout(operator, call, layout)).max() <= WORST
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("value", [0, 1e4, 1e9])
+@pytest.mark.parametrize("corner", [(0, 0), (0, -1), (-1, 0), (-1, -1)])
+def test_a_corner_far_from_all_other_pixels_spoils_nothing(operator, value, corner, route):
+    """A mark for missing data, or a hot pixel, in the corner of the whole image, where it has next to no part."""
+    layout, channels = ROUTES[route]
+    call = planar_call(operator, (1, channels, 60, 80), boxes=2, bins=14)
+    whole = [0, 0, 79, 59] if operator.name == "roi_align" else [0, 0, 1, 1]
+    call |= {"boxes": np.array([whole, whole], float), operator.index: [0, 0]}
+    call[operator.maps] += 300
+    call[operator.maps][..., corner[0], corner[1]] = value
+    call["grad_output"][1, :, 0, :] = call["grad_output"][1, :, -1, :] = 0  # nor has the whole row of bins
+    found = errors(operator, in_layout(operator, call, layout))
+    assert found[1] <= WORST
+    if operator.name == "crop_and_resize":
+        assert found[0] <= WORST
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -29,6 +29,7 @@ def index_page():
         ("See [the design](docs/design.md#words).", "See the design (`docs/design.md#words`)."),
         ("![two\nlines](docs/a.png)\n\nText", "(Picture `docs/a.png`: two\nlines)\n\nText"),
         ("[a](https://example.org) [b](#use) x[0](1)", "[a](https://example.org) [b](#use) x0 (`1`)"),
+        ("[a](b)\n```python\nx[0](1)\n```\n[c](d)", "a (`b`)\n```python\nx[0](1)\n```\nc (`d`)"),
     ],
 )
 def test_links_to_the_projects_own_files_become_their_names(index_page, text, shown):

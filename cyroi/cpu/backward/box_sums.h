@@ -23,21 +23,21 @@ inline void clear(LaneSums<A>& lanes) {
     for (int s = 0; s < 4; ++s) lanes.at[s] = Lanes<A>::set(0);
 }
 
-/* Planes and fused: the sums of box k and channel c; false if one of them is not finite. base: see base_pixel. */
+/* Planes and fused: the sums of box k and channel c; false if one of them is not finite. at: of its base. */
 template <bool exact, class S, class A>
-CYROI_INLINE bool sum_plane(const GradientJob& g, const Run& run, index k, index c, index base, BoxScratch<A>& scratch,
-                            double (&sums)[4] /* OUT */) {
+CYROI_INLINE bool sum_plane(const GradientJob& g, const Run& run, index k, index c, const BasePixels& at,
+                            BoxScratch<A>& scratch, double (&sums)[4] /* OUT */) {
     LaneSums<A> lanes;
     clear(lanes);
-    contract_plane<exact, S>(g, run, k, c, base, scratch, lanes);
+    contract_plane<exact, S>(g, run, k, c, at, scratch, lanes);
     return add_up(lanes, sums);
 }
 
 /* The same, leaving out what has no part; a function of its own, because its twin is called for every plane. */
 template <class S, class A>
-CYROI_KERNEL void sum_plane_exactly(const GradientJob& g, const Run& run, index k, index c, index base,
+CYROI_KERNEL void sum_plane_exactly(const GradientJob& g, const Run& run, index k, index c, const BasePixels& at,
                                     BoxScratch<A>& scratch, double (&sums)[4] /* OUT */) {
-    sum_plane<true, S>(g, run, k, c, base, scratch, sums);
+    sum_plane<true, S>(g, run, k, c, at, scratch, sums);
 }
 
 /* Planes and fused: a run of boxes and a group of channels, a few planes at a time. */
@@ -50,14 +50,14 @@ inline void run_planes(const GradientJob& g, const Run& run, index group, BoxScr
             double* const total = sums_of(g, run, i, group);
             if (g.turned[k].y_lines == 0 || g.turned[k].x_lines == 0) continue;
             const char* const ahead = grad_row(g, g.order[smaller(i + 1, run.last - 1)], 0, 0);
-            const index base = base_pixel<A>(g, k);
-            if (g.route == FUSED) read_bases(g, map_of<S>(g, k, 0) + base, scratch.base);
+            const BasePixels at = base_pixels<A>(g, k);
+            if (g.route == FUSED) read_bases(g, map_of<S>(g, k, 0), at, scratch.base);
             for (index c = c0; c < smaller(last, c0 + g.planes); c += g.row_channels) {
                 if (i + 1 < run.last) expect_rows(g, ahead + c * g.grad.c);
-                if (c + 1 < last) expect(map_of<S>(g, k, c + 1) + base);
+                if (c + 1 < last) expect_bases(map_of<S>(g, k, c + 1), at);
                 double sums[4];
-                if (!sum_plane<false, S>(g, run, k, c, base, scratch, sums))
-                    sum_plane_exactly<S>(g, run, k, c, base, scratch, sums);
+                if (!sum_plane<false, S>(g, run, k, c, at, scratch, sums))
+                    sum_plane_exactly<S>(g, run, k, c, at, scratch, sums);
                 for (int s = 0; s < 4; ++s) total[s] += sums[s];
             }
         }
@@ -72,8 +72,9 @@ inline void add_channels(const GradientJob& g, const Run& run, index i, index c0
     LaneSums<A>* const exact = scratch.sums[1];
     bool formed = false; /* the exact sums, from the first vector on that needs them */
     for (index c = 0; c < count; c += lanes) clear(quick[c / lanes]);
-    const S* const pixel = map_of<S>(g, k, c0) + base_pixel<A>(g, k);
-    for (index c = 0; c < count; ++c) scratch.base[c] = minus_base<A>(pixel[c]);
+    const S* const map = map_of<S>(g, k, c0);
+    const BasePixels at = base_pixels<A>(g, k);
+    for (index c = 0; c < count; ++c) scratch.base[c] = minus_base<A>(map + c, at);
     for (index c = count; c % lanes; ++c) scratch.base[c] = 0; /* lanes that are added up too */
     contract_pixels<false, S>(g, run, k, c0, count, scratch.base, scratch.room, quick);
     for (index c = 0; c < count; c += lanes) {

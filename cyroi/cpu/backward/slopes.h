@@ -6,13 +6,13 @@
  * cancel but for their rounding errors, which were 3 % of the gradient; products with what is left of them do not.
  *
  * Decisions
- * a) The base is the pixel of the first tap and the first line: known before any sum, a matter of the box and its channel
- *    alone (not of a box's pieces, whose sums join), and read next anyway. That in the middle of the box halves what is
- *    left of a slope and costs 2 % more time.
+ * a) The base is the median of three pixels, those of the first, the middle and the last tap and line: known before any
+ *    sum, and a matter of the box and its channel alone (not of a box's pieces, whose sums join). One pixel would be
+ *    nearer at hand, but one that is far from all others, such as a mark for missing data in a corner that has no part in
+ *    any derivative, would then cost all others their digits.
  * b) It is taken off where pixels are loaded. What was weighed and added up is rounded already, and a base that is taken
  *    off afterwards leaves those errors.
- * c) Beyond kMostBase, and where the pixel is not finite, the base is 0: differences are then finite where pixels are,
- *    and a pixel that has no part in a gradient does not spoil it.
+ * c) Beyond most_base, and where a pixel is not finite, 0 stands for it: differences are then finite where pixels are.
  *
  * Compiled per SIMD target. */
 #ifndef CYROI_CPU_BACKWARD_SLOPES_H
@@ -70,26 +70,53 @@ inline const S* map_of(const GradientJob& g, index k, index c) {
     return static_cast<const S*>(g.map_data) + g.boxes[k].image * g.maps.n + c * g.maps.c;
 }
 
-/* Where the pixels lie that are the bases of box k: elements from the first one of a map or plane. */
+/* Where the pixels lie that make the base of a box: elements from the first one of a map or plane. */
+struct BasePixels {
+    index first, middle, last;
+};
+
 template <class A>
-inline index base_pixel(const GradientJob& g, index k) {
-    return g.pixels[g.boxes[k].taps] * g.maps.y + x_lines<A, 3>(g, k).line[0].pixel * g.maps.x;
+inline BasePixels base_pixels(const GradientJob& g, index k) {
+    const BoxPlan& box = g.boxes[k];
+    const int* const rows = g.pixels + box.taps;
+    const Lines<A, 3> x = x_lines<A, 3>(g, k);
+    const auto at = [&](index t, index j) { return rows[t] * g.maps.y + x.line[j].pixel * g.maps.x; };
+    return BasePixels{at(0, 0), at(box.y_count / 2, x.count / 2), at(box.y_count - 1, x.count - 1)};
 }
 
-/* The base that a pixel makes, with the other sign: it is added. */
+/* 2^100 and 2^960: less than half a unit in the last place of the largest number. */
+template <class A>
+inline A most_base() {
+    return static_cast<A>(sizeof(A) == 4 ? 1.2676506002282294e30 : 9.7453140114e288);
+}
+
 template <class A, class S>
-inline A minus_base(const S& pixel) {
-    const A value = static_cast<A>(value_of(pixel)), most = static_cast<A>(kMostBase);
-    return value > -most && value < most ? -value : 0;
+inline A bounded(const S& pixel) {
+    const A value = static_cast<A>(value_of(pixel)), most = most_base<A>();
+    return value > -most && value < most ? value : 0;
+}
+
+/* The base that the pixels make, with the other sign: it is added. map: the first pixel of their map or plane. */
+template <class A, class S>
+inline A minus_base(const S* map, const BasePixels& at) {
+    const A a = bounded<A>(map[at.first]), b = bounded<A>(map[at.middle]), c = bounded<A>(map[at.last]);
+    return -larger(smaller(a, b), smaller(larger(a, b), c)); /* the one in the middle */
+}
+
+template <class S>
+inline void expect_bases(const S* map, const BasePixels& at) {
+    expect(map + at.first);
+    expect(map + at.middle);
+    expect(map + at.last);
 }
 
 /* Fused: what is added to a vector that begins with channel 0, and to one pixel more, so that a vector which begins with
  * another channel finds its own there (Window::phase). */
 template <class A, class S>
-inline void read_bases(const GradientJob& g, const S* pixel, A* to /* OUT */) {
+inline void read_bases(const GradientJob& g, const S* map, const BasePixels& at, A* to /* OUT */) {
     static_assert(Lanes<A>::count + kMostPixelForBoxes <= kPixelChannels, "a vector and a pixel have room");
     for (index i = 0, c = 0; i < Lanes<A>::count + g.maps.x; ++i, c = c + 1 < g.maps.x ? c + 1 : 0) {
-        to[i] = c < g.row_channels ? minus_base<A>(pixel[c]) : 0;
+        to[i] = c < g.row_channels ? minus_base<A>(map + c, at) : 0;
     }
 }
 

@@ -68,17 +68,16 @@ CYROI_INLINE void contract_tap(const S* const (&column)[V], index row, const Spr
     if (!exact || by_hi != 0) sums.at[2] = L::fma(L::set(by_hi), product, sums.at[2]);
 }
 
-/* Rows [p0, p0 + rows) of bins and V windows of one channel; pixel: its base. */
+/* Rows [p0, p0 + rows) of bins and V windows of one channel; of_plane: its base, see minus_base. */
 template <int V, bool exact, class S, class A>
 CYROI_KERNEL void contract_windows(const SlopeBins<A>& bins, index p0, index rows, const SpreadWindows<A>& all,
-                                   const S* map, index stride, const S* pixel, LaneSums<A>& into) {
+                                   const S* map, index stride, A of_plane, LaneSums<A>& into) {
     typedef Lanes<A> L;
     const SpreadWindows<A> x = all; /* copies stay in registers */
     const SlopeBins<A> y = bins;
     const index lanes = L::count;
     const S* column[V];
     typename L::Vector base[V];
-    const A of_plane = minus_base<A>(*pixel);
     CYROI_UNROLL for (int v = 0; v < V; ++v) {
         column[v] = map + x.windows[v].column;
         base[v] = x.bases ? L::load(x.bases + x.windows[v].phase) : L::set(of_plane);
@@ -110,12 +109,12 @@ CYROI_KERNEL void contract_windows(const SlopeBins<A>& bins, index p0, index row
 
 template <bool exact, class S, class A>
 inline void contract_some(const SlopeBins<A>& y, index p0, index rows, const SpreadWindows<A>& x, index count,
-                          const S* map, index stride, const S* pixel, LaneSums<A>& sums) {
+                          const S* map, index stride, A of_plane, LaneSums<A>& sums) {
     switch (count) {
-        case 1: return contract_windows<1, exact>(y, p0, rows, x, map, stride, pixel, sums);
-        case 2: return contract_windows<2, exact>(y, p0, rows, x, map, stride, pixel, sums);
-        case 3: return contract_windows<(kWindows > 2 ? 3 : 2), exact>(y, p0, rows, x, map, stride, pixel, sums);
-        default: return contract_windows<(kWindows > 2 ? 4 : 2), exact>(y, p0, rows, x, map, stride, pixel, sums);
+        case 1: return contract_windows<1, exact>(y, p0, rows, x, map, stride, of_plane, sums);
+        case 2: return contract_windows<2, exact>(y, p0, rows, x, map, stride, of_plane, sums);
+        case 3: return contract_windows<(kWindows > 2 ? 3 : 2), exact>(y, p0, rows, x, map, stride, of_plane, sums);
+        default: return contract_windows<(kWindows > 2 ? 4 : 2), exact>(y, p0, rows, x, map, stride, of_plane, sums);
     }
 }
 
@@ -129,12 +128,13 @@ struct BoxScratch {
     alignas(64) A room[kRowRoom];
 };
 
-/* Box k, channel c (fused: and all others), the run's share of its taps; base: see base_pixel. */
+/* Box k, channel c (fused: and all others), the run's share of its taps; at: see minus_base. */
 template <bool exact, class S, class A>
-CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, index c, index base,
+CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, index c, const BasePixels& at,
                                  BoxScratch<A>& scratch, LaneSums<A>& sums) {
     const SlopeBins<A> y = y_slopes<A>(g, k, run);
     const S* map = map_of<S>(g, k, c);
+    const A of_plane = g.route == FUSED ? 0 : minus_base<A>(map, at);
     for (index p = 0; p < g.bins_y; p += g.batch) {
         const index rows = smaller(g.batch, g.bins_y - p);
         if (!y.any(p, rows)) continue;
@@ -144,7 +144,7 @@ CYROI_KERNEL void contract_plane(const GradientJob& g, const Run& run, index k, 
             if (exact) find_reach<3>(g, k, windows, count, scratch.reach);
             const SpreadWindows<A> x = {windows, scratch.spread, scratch.reach,
                                         g.route == FUSED ? scratch.base : nullptr};
-            contract_some<exact>(y, p, rows, x, count, map, g.maps.y, map + base, sums);
+            contract_some<exact>(y, p, rows, x, count, map, g.maps.y, of_plane, sums);
         });
     }
 }

@@ -136,9 +136,8 @@ static const index kCacheShare = 2;      /* the part of a core's cache that plan
 static const index kExpectedBytes = 1024;    /* of the next box's gradient that are asked for early: 1.3 to 2.9 times */
 static const index kMostCompacted = 1 << 23; /* pixels that are copied before a call (compact.h): 0.1 s */
 static const double kSampleCost = 8;         /* of planning a sample, in cost units */
-static const double kMostBase = 1099511627776; /* 2^40: of pixels, for a base to be taken off them (slopes.h) */
-static const double kTurnCost = 1000;          /* of turning the taps of a box and filling its tables */
-static const double kRunsPerThread = 4; /* in the gradient to the boxes, where groups of channels do not suffice */
+static const double kTurnCost = 1000;        /* of turning the taps of a box and filling its tables */
+static const double kRunsPerThread = 4;      /* in the gradient to the boxes, where groups of channels do not suffice */
 
 /* The list as data. */
 struct Size {
