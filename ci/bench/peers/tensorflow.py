@@ -25,8 +25,8 @@ from ..plan import crop_samples
 NEAR = 1e-3
 TO_BOXES_TOLERANCE = 1e-4  # of the largest gradient: sums over whole boxes in float32, in another order
 NOTE = (
-    "makes a new result in each call. Its gradient to the maps is wrong now and then on several threads, which add to one"
-    " pixel at a time without waiting for each other, and is then not timed. Its gradients to the"
+    "makes a new result in each call. Its gradient to the maps is wrong now and then on several threads, which add to"
+    " one pixel at a time without waiting for each other, and is then not timed. Its gradients to the"
     f" boxes agree to {TO_BOXES_TOLERANCE:g}, and are not compared for boxes with a sample on a whole coordinate, where"
     " it takes the slope for 0."
 )
