@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 commands=$(sed -n '/^```sh$/,/^```$/{/^```/!p}' docs/c_api.md)
 [[ $commands == *"pip install"* ]] || { echo "docs/c_api.md has no commands that build the example" >&2 && exit 1; }
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"; python -m pip uninstall --quiet --yes cyroi-c-api-example' EXIT
+trap 'cd / && python -m pip uninstall --quiet --yes cyroi-c-api-example && rm -rf "$scratch"' EXIT
 cp -r tests/c_api "$scratch/example"
 cd "$scratch/example"
 echo "docs/c_api.md: its example, by its commands"
