@@ -31,12 +31,8 @@ _SINGLE = (
 )
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _BOX_DTYPES = {"float16", "float32", "float64"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-_DIGITS = {
-    "bfloat16": 8,
-    "float16": 11,
-    "float32": 24,
-    "float64": 53,
-}  # of the significand: what whole numbers it holds
+# Of the significand: what whole numbers a type holds exactly.
+_DIGITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 
 
 class Boxes(NamedTuple):
@@ -158,15 +154,12 @@ def _from_list(arrays: list[Array], images: int, maps_dtype: np.dtype[Any], sour
 
 def _together(found: list[Array], geometry: list[np.dtype[Any]]) -> Array:
     """The coordinates of all arrays, one after the other, in float64 if any of them is."""
-    wide = max(geometry, key=lambda dtype: dtype.itemsize, default=np.dtype(np.float32))
+    wide = max(geometry, key=lambda dtype: dtype.itemsize, default=_FLOAT32)
     if len({array.dtype for array in found}) == 1:  # at once: many arrays of few boxes are common
         together = np.concatenate(found)
         if np.isfinite(together).all():
             return coordinates("boxes", together, FROM_X1Y1X2Y2, wide)
-    parts = [
-        coordinates(f"boxes[{i}]", array, FROM_X1Y1X2Y2, wide)
-        for i, array in enumerate(found)
-    ]  # fmt: skip
+    parts = [coordinates(f"boxes[{i}]", array, FROM_X1Y1X2Y2, wide) for i, array in enumerate(found)]
     return np.concatenate([np.empty((0, BOX_VALUES), wide), *parts])
 
 
