@@ -102,6 +102,10 @@ def clear(array: Any) -> None:
     array.data.memset_async(0, array.nbytes)
 
 
+_sent: list[tuple[Any, Any]] = []  # events, and pinned memory that is given back when they have come
+_sending = threading.Lock()
+
+
 def upload(array: np.ndarray[Any, Any]) -> Any:
     """A copy on the device. The host goes on at once, and may do what it wants with `array`."""
     result = cupy.empty(array.shape, array.dtype)
@@ -116,20 +120,9 @@ def upload(array: np.ndarray[Any, Any]) -> Any:
     else:
         event = cupy.cuda.Event(disable_timing=True)
         event.record(stream)
-        _Sent.add(event, pinned)
+        with _sending:
+            _sent[:] = [entry for entry in _sent if not entry[0].done] + [(event, pinned)]
     return result
-
-
-class _Sent:
-    """Pinned memory on its way to a device: given back once it was read, when the next copy is made."""
-
-    waiting: list[tuple[Any, Any]] = []
-    lock = threading.Lock()
-
-    @classmethod
-    def add(cls, event: Any, pinned: Any) -> None:
-        with cls.lock:
-            cls.waiting = [entry for entry in cls.waiting if not entry[0].done] + [(event, pinned)]
 
 
 def download(array: Any) -> np.ndarray[Any, Any]:
@@ -147,7 +140,7 @@ def download(array: Any) -> np.ndarray[Any, Any]:
 
 
 def read_flags(array: Any) -> int:
-    """The one int32 in `array`, once the stream has come here; other streams and what is asked later are not waited for."""
+    """The one int32 in `array`, once the stream has come here; what is asked of it later is not waited for."""
     pinned = cupy.cuda.alloc_pinned_memory(array.itemsize)
     runtime, stream = cupy.cuda.runtime, cupy.cuda.get_current_stream()
     runtime.memcpyAsync(pinned.ptr, array.data.ptr, array.itemsize, runtime.memcpyDeviceToHost, stream.ptr)
@@ -209,7 +202,7 @@ def kernel(file: str, macros: Mapping[str, str]) -> Kernel:
 
 def _load(file: str, macros: Mapping[str, str]) -> Kernel:
     version = nvrtc_version()
-    target = architecture(int(cupy.cuda.Device().compute_capability), cupy.cuda.nvrtc.getSupportedArchs())
+    target = source.architecture(int(cupy.cuda.Device().compute_capability), cupy.cuda.nvrtc.getSupportedArchs())
     text, options = source.text(f"{file}.cu"), source.options(macros)
     key = source.key_of(text, options, target, version)
     module = cupy.cuda.Module()
@@ -227,25 +220,6 @@ def nvrtc_version() -> tuple[int, int]:
             f'NVRTC, which compiles the kernels, is missing: pip install "cyroi[{extra}]"; CuPy says: {error}'
         ) from error
     return major, minor
-
-
-def architecture(capability: int, known: Sequence[int]) -> str:
-    """What to compile for, for a GPU of compute capability `capability` (90 for 9.0), by a compiler that knows `known`.
-
-    Machine code runs on later GPUs of the same generation; one that the compiler does not know gets PTX, of which the
-    driver makes machine code.
-    """
-    same = [number for number in known if number // 10 == capability // 10 and number <= capability]
-    if same:
-        return f"sm_{max(same)}"
-    older = [number for number in known if number < capability]
-    if not older:
-        oldest = min(known)
-        raise RuntimeError(
-            f"this GPU, of compute capability {capability / 10}, is older than NVRTC compiles for, from {oldest / 10} on:"
-            ' pip install "cyroi[cuda12]"'
-        )
-    return f"compute_{max(older)}"
 
 
 def compiled(file: str, text: str, options: Sequence[str], target: str) -> bytes:
@@ -270,7 +244,7 @@ def launch(
     blocks = (grid,) if isinstance(grid, int) else tuple(grid)
     if 0 in blocks:
         return  # CuPy would launch one
-    # By value goes what is an array of one element; as bytes, because NumPy spells out the fields of a struct each time.
+    # By value goes an array of one element; of bytes, because NumPy would spell out the fields of a struct each time.
     value = np.frombuffer(job, np.dtype((np.void, job.nbytes)))
     block = (threads,) if isinstance(threads, int) else tuple(threads)
     kernel.function(name, shared)(blocks, block, (value,), shared_mem=shared)

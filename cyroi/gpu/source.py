@@ -7,8 +7,8 @@ b) What is compiled depends on the text, the options, the architecture and the c
    Nothing is ever out of date: what is looked for under a key is right, or it is not there.
 c) A file begins with a checksum over its key and its content. One that is cut off, damaged, or put there under another
    name is as good as none, and is written again.
-d) A file is written under a name of its own and then renamed, so processes that compile the same kernel at the same time
-   do not read each other's halves. Where nothing can be written, kernels are kept in the memory of the process only.
+d) A file is written under a name of its own and then renamed, so no process reads half of what another writes. Where
+   nothing can be written, what was compiled stays in the memory of the process.
 """
 
 from __future__ import annotations
@@ -62,6 +62,24 @@ def _append(name: str, folders: Sequence[str], lines: list[str], done: set[str])
 def options(macros: Mapping[str, str]) -> tuple[str, ...]:
     """The compiler's options, without the architecture."""
     return (*OPTIONS, *(f"-D{name}={value}" for name, value in sorted(macros.items())))
+
+
+def architecture(capability: int, known: Sequence[int]) -> str:
+    """What to compile for, for a GPU of compute capability `capability` (90 for 9.0), by a compiler that knows `known`.
+
+    Machine code runs on later GPUs of the same generation; one that the compiler does not know gets PTX, of which the
+    driver makes machine code.
+    """
+    same = [number for number in known if number // 10 == capability // 10 and number <= capability]
+    if same:
+        return f"sm_{max(same)}"
+    older = [number for number in known if number < capability]
+    if not older:
+        raise RuntimeError(
+            f"this GPU has compute capability {capability / 10}, and this NVRTC compiles from {min(known) / 10} on:"
+            ' an older one may do, pip install "cyroi[cuda12]"'
+        )
+    return f"compute_{max(older)}"
 
 
 def key_of(text: str, options: Sequence[str], architecture: str, version: Sequence[int]) -> str:
