@@ -11,6 +11,7 @@ c) What a captured graph works on is kept by that graph where CuPy captures it, 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -48,8 +49,9 @@ def _why_not(error: Exception) -> Exception:
     runtime = cupy.cuda.runtime
     if runtime.is_hip:
         return RuntimeError(f"this CuPy is built for ROCm, and cyroi's kernels are for CUDA: {_INSTALL}")
-    if cupy.cuda.is_available():
-        return error
+    with contextlib.suppress(runtime.CUDARuntimeError):
+        if runtime.getDeviceCount() > 0:
+            return error
     driver, built = runtime.driverGetVersion(), runtime.runtimeGetVersion()
     if 0 < driver // 1000 < built // 1000:
         return RuntimeError(
