@@ -61,6 +61,15 @@ def _why_not(error: Exception) -> Exception:
     return RuntimeError(f"CuPy finds no GPU to work on; is NVIDIA's driver installed? It says: {error}")
 
 
+def gpus() -> list[str]:
+    """Names of the GPUs that there are to work on."""
+    runtime = cupy.cuda.runtime
+    with contextlib.suppress(runtime.CUDARuntimeError):
+        found = [runtime.getDeviceProperties(number) for number in range(runtime.getDeviceCount())]
+        return [f"{has['name'].decode()} (compute capability {has['major']}.{has['minor']})" for has in found]
+    return []
+
+
 # --- arrays ---
 
 
