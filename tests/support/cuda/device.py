@@ -181,7 +181,7 @@ def compiler() -> str | None:
 
 
 # No contraction, as NVRTC is told; one instruction for fmaf and fma where the CPU has it, which are as exact without.
-OPTIONS = ("-std=c++14", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
+OPTIONS = ("-std=c++14", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden")
 
 
 @functools.cache
@@ -254,17 +254,21 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def compile(source: Path, command: Sequence[str | Path]) -> None:
+    """Compiles a file of kernels, in a namespace without a name (see cuda_on_cpu.h)."""
+    text = f'#include "{HERE / "cuda_on_cpu.h"}"\nnamespace {{\n#include "{source}"\n}}\n'
+    arguments = [compiler(), *command, f"-I{INCLUDE}", "-x", "c++", "-"]
+    done = subprocess.run(arguments, input=text, capture_output=True, text=True)
+    if done.returncode:
+        raise Fault(done.stderr)
+
+
 def build(source: Path, command: Sequence[str], path: Path) -> None:
     with locked(path):
-        if path.exists():
-            return
-        made = path.with_suffix(f".{os.getpid()}")
-        include = f'#include "{HERE / "cuda_on_cpu.h"}"\nnamespace {{\n#include "{source}"\n}}\n'
-        arguments = [compiler(), *command, f"-I{INCLUDE}", "-x", "c++", "-", "-o", made]
-        done = subprocess.run(arguments, input=include, capture_output=True, text=True)
-        if done.returncode:
-            raise Fault(done.stderr)
-        made.rename(path)
+        if not path.exists():
+            made = path.with_suffix(f".{os.getpid()}")
+            compile(source, [*command, "-o", made])
+            made.rename(path)
 
 
 @functools.cache
