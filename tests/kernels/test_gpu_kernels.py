@@ -13,7 +13,7 @@ from support import nvrtc
 KERNELS = Path(source.FOLDERS[0])
 FILES = sorted(path.stem for path in KERNELS.glob("*.cu"))
 TARGETS = (75, 80, 86, 89, 90, 100, 120)
-# Machine code for both ends, of all types for the last; for the others PTX that is not optimised, in a tenth of the time.
+# Machine code for both ends, of all types for the last; for the others PTX, not optimised, in a tenth of the time.
 WHOLE, QUICK = (75, 120), ("-Ofc=max",)
 
 DOUBLE = {"CYROI_REAL": "double", "CYROI_GEOMETRY": "double", "CYROI_MAP": "double", "CYROI_BIN": "double"}
