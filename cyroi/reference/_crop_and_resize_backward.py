@@ -28,6 +28,7 @@ def crop_and_resize_backward(
     snap_edges: bool = False,
     wrt: str | tuple[str, ...] = "image",
     layout: str = "NHWC",
+    validate: bool = True,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> Any:
@@ -41,7 +42,7 @@ def crop_and_resize_backward(
         As in `cyroi.crop_and_resize_backward`.
     out : ndarray, optional
         Receives the one gradient that `wrt` asks for, cast to its dtype. Overwritten, not added to.
-    num_threads : int, optional
+    validate, num_threads
         Ignored; here so that the signatures agree.
 
     Returns

@@ -30,6 +30,7 @@ def roi_align_backward(
     wrt: str | tuple[str, ...] = "input",
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
+    validate: bool = True,
     out: NDArray[Any] | list[NDArray[Any]] | None = None,
     num_threads: int | None = None,
 ) -> Any:
@@ -43,7 +44,7 @@ def roi_align_backward(
         As in `cyroi.roi_align_backward`.
     out : ndarray, or list of ndarray for a list of boxes, optional
         Receives the one gradient that `wrt` asks for, cast to its dtype. Overwritten, not added to.
-    num_threads : int, optional
+    validate, num_threads
         Ignored; here so that the signatures agree.
 
     Returns
