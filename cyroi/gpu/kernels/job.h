@@ -3,11 +3,12 @@
  * Decisions
  * a) One struct for all kernels, so there is one description of it on the Python side (gpu/job.py, which a test holds to
  *    this file) and one way to launch. A kernel reads the fields that its header names.
- * b) Offsets are 64 bits wide where a base is formed, per box, image or channel, and 32 bits inside of it only where the
- *    launching side has seen that they fit (`Job::narrow_offsets`).
+ * b) Offsets are 64 bits wide where a base is formed, per box, image or channel. Inside of it they are 32 bits wide, which
+ *    is a third of the instructions, where the launching side has seen that they fit (`Job::narrow_offsets`).
  * c) Types are macros, because NVRTC names no templates for a cache of our own: CYROI_REAL, what is computed with;
  *    CYROI_GEOMETRY, what boxes are planned in; CYROI_MAP and CYROI_BIN, elements of the maps and of the result (or of its
- *    gradient); CYROI_NUMBERS, numbers per tap. Each kernel file is compiled for the types that a call needs.
+ *    gradient); CYROI_NUMBERS, numbers per tap; CYROI_VECTOR, channels that a thread loads at once. Each kernel file is compiled for
+ *    the types that a call needs.
  * d) Arrays of a plan have the same room for every box: it is known without a word from the device.
  *
  * Compiled as device code, and by the host for tests (tests/support/cuda). */
@@ -33,10 +34,14 @@
 #ifndef CYROI_NUMBERS
 #define CYROI_NUMBERS 1
 #endif
+#ifndef CYROI_VECTOR
+#define CYROI_VECTOR 1
+#endif
 
-/* The tests' emulator defines what makes its own of a kernel, and of memory that a launch sizes. */
+/* The head of a kernel, inside the namespace, where `index` is ours and not that of POSIX. The tests' emulator has heads of
+ * its own, and memory of its own whose size a launch says. */
 #ifndef CYROI_KERNEL
-#define CYROI_KERNEL(name) extern "C" __global__ void name(cyroi::Job job)
+#define CYROI_KERNEL(name) extern "C" __global__ void name(const __grid_constant__ Job job)
 #define CYROI_SHARED(T, name) extern __shared__ T name[]
 #endif
 
@@ -68,8 +73,8 @@ struct Strides {
 /* Boxes and image indices as the caller has them; addresses and steps in bytes. */
 struct Source {
     const char* box;
-    index row, column;           /* from a box to the next, from one of its numbers to the next */
-    const char* image;           /* of the first box; NULL: all are of image 0 */
+    index row, column; /* from a box to the next, from one of its numbers to the next */
+    const char* image; /* of the first box; NULL: all are of image 0 */
     index image_row;
     const unsigned char* narrow; /* not 0: this box is planned in float; NULL: all are planned in G */
     int number, image_number;    /* Element or Number */
@@ -80,11 +85,11 @@ struct Source {
 
 /* One axis of all boxes: `room` taps, as many shares and lines, `bins` ends and `size` ranges for each. */
 struct AxisPlan {
-    int* ends;       /* of each bin, from the first tap of the box */
-    int* pixel;      /* of each tap */
-    void* number[3]; /* A: the weight, and where CYROI_NUMBERS is 3 its derivatives to the low and the high side */
-    void* share;     /* Share<A, 1>: the taps, turned; NULL: not asked for */
-    Line* line;      /* to turn them in */
+    int* ends;           /* of each bin, from the first tap of the box */
+    int* pixel;          /* of each tap */
+    void* number[3];     /* A: the weight, and where CYROI_NUMBERS is 3 its derivatives to the low and the high side */
+    void* share;         /* Share<A, 1>: the taps, turned; NULL: not asked for */
+    Line* line;          /* to turn them in */
     struct Range* range; /* the shares of each pixel from the first one of the box on */
     index room;
 };
@@ -111,17 +116,20 @@ struct Job {
     Strides map_step;
     char* bins; /* the result, or its gradient */
     Strides bin_step;
-    double* sums; /* gradient to the boxes: y1 x1 y2 x2 for each box and piece */
-    index pieces;
+    double* sums; /* gradient to the boxes: y1 x1 y2 x2 of each piece of each box, or of each box */
+    double* totals;
+    index pieces; /* of a box: of its bins, or of what it sums up */
+    index piece;  /* bins in a piece */
     double fill;
-    index image0;         /* maps are those of images [image0, image0 + map_images) */
+    index image0; /* maps are those of images [image0, image0 + map_images) */
     index map_images;
-    int scratch;          /* shared memory of a block, in elements of what it holds */
-    int number;           /* Element: of the gradient to the boxes, where it is stored */
-    bool stop;            /* write nothing if a box is bad */
-    bool more;            /* gradient to the maps: add to what earlier boxes left there */
-    bool channels_first;  /* neighbouring threads take neighbouring channels, else neighbouring bins */
-    bool narrow_offsets;  /* within an image, and within a box of the result, offsets fit 31 bits */
+    int columns;         /* before the four of the gradient to the boxes, where it is stored */
+    int number;          /* ... Element that it is stored as */
+    bool stop;           /* write nothing if a box is bad */
+    bool more;           /* gradient to the maps: add to what earlier boxes left there */
+    bool channels_first; /* neighbouring threads take neighbouring channels, else neighbouring bins or pixels */
+    bool narrow_offsets; /* offsets within an image, and within a box of the result, fit 31 bits */
+    bool store_vectors;  /* CYROI_VECTOR channels of what is written lie together, aligned, and are all there */
 };
 
 /* What a kernel asks first: nothing is written once planning has found something wrong. */
@@ -136,16 +144,22 @@ __device__ inline double fused(double a, double b, double c) {
     return fma(a, b, c);
 }
 
-__device__ inline TapList<A> y_taps(const Job& job, index k, index p) {
-    const int* ends = job.y.ends + k * job.op.bins_y;
-    const index at = k * job.y.room;
-    return Bins<A>{TapList<A>{job.y.pixel + at, static_cast<const A*>(job.y.number[0]) + at, 0}, ends}[p];
+/* The taps of a bin, those of all bins of an axis, and where the numbers beside the weights of these begin. */
+__device__ inline TapList<A> taps_of(const AxisPlan& axis, index bins, index k, int p) {
+    const int* const ends = axis.ends + k * bins;
+    const int begin = p > 0 ? ends[p - 1] : 0;
+    const index at = k * axis.room + begin;
+    return TapList<A>{axis.pixel + at, static_cast<const A*>(axis.number[0]) + at, ends[p] - begin};
 }
-__device__ inline TapList<A> x_taps(const Job& job, index k, index q) {
-    const int* ends = job.x.ends + k * job.op.bins_x;
-    const index at = k * job.x.room;
-    return Bins<A>{TapList<A>{job.x.pixel + at, static_cast<const A*>(job.x.number[0]) + at, 0}, ends}[q];
+
+/* Where sums of products start from. Not 0: the first product is then what it is, the sign of its zero included, as on
+ * the CPU, which starts with it. */
+__device__ inline A no_sum() {
+    return static_cast<A>(-0.0f);
 }
+
+/* Taps are added up in partial sums of so many, as rows are on the CPU (kPartialRows). */
+enum { kPartial = 16 };
 
 /* The value of every bin of a bad box, where calls are not stopped by one: NaN, which integers store as 0. */
 __device__ inline A bad_value() {

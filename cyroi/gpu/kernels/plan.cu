@@ -188,11 +188,8 @@ __device__ inline void list_boxes(const Job& job, int n) {
     if (lane == 0 && n == job.images - 1) job.first[n + 1] = below + listed;
 }
 
-}  // namespace cyroi
-
 /* boxes + (order: images, else 0) blocks of 64 threads. */
 CYROI_KERNEL(plan) {
-    using namespace cyroi;
     const index k = blockIdx.x;
     const bool is_x = threadIdx.x >= kWarp;
     if (k >= job.boxes) {
@@ -222,3 +219,5 @@ CYROI_KERNEL(plan) {
         if (flags) atomicOr(job.flags, flags);
     }
 }
+
+}  // namespace cyroi
