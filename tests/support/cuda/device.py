@@ -142,7 +142,7 @@ def capturing() -> bool:
 
 
 def keep(array: Any) -> None:
-    raise AssertionError("only while a stream is captured")
+    """Nothing is captured here."""
 
 
 def location(array: Any) -> str:
