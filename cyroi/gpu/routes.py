@@ -27,10 +27,8 @@ SCRATCH = 256 << 20  # bytes at most, of maps or gradients whose channels are br
 FEW_CHANNELS = 16  # below, most lanes of a warp would have none
 PIXELS_PER_BIN = 6  # pixels of the maps per bin up to which bringing channels together pays: an estimate, not measured
 BINS_AT_ONCE = 64  # of a block of `pixels`, about
-CHANNELS_AT_ONCE, SUMMED_AT_ONCE = (
-    4,
-    2048,
-)  # channels of a thread of `gather` and `to_maps`; items of a block of `to_boxes`
+CHANNELS_AT_ONCE = 4  # of a thread of `gather` and `to_maps`
+SUMMED_AT_ONCE = 2048  # items of a block of `to_boxes`
 MOST_PIXELS = 1 << 21  # bins of a box for `pixels`, whose pieces are one axis of a grid
 MOST_BLOCKS = 1 << 16  # of gather along a box, and of what walks with a stride
 
