@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="draw what the operators do, print their numbers and times")
     demo.add_argument("--output", type=Path, default=Path("demo.png"), metavar="PATH", help="default: demo.png")
     demo.add_argument("--image", type=Path, metavar="PATH", help="default: matplotlib's sample photograph")
-    commands.add_parser("info", help="print versions, instruction set and thread counts")
+    commands.add_parser("info", help="print versions, instruction set, thread counts and GPUs")
     return parser
 
 

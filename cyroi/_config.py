@@ -23,7 +23,9 @@ class Config(dict[str, object]):
 
 
 def show_config() -> Config:
-    """Versions, instruction set and thread counts that cyroi works with.
+    """Versions, instruction set, thread counts and GPUs that cyroi works with.
+
+    Where CuPy is installed, it is imported, which takes a second the first time.
 
     Returns
     -------
@@ -31,7 +33,9 @@ def show_config() -> Config:
         A dict that prints as a table. Keys: ``version``, ``python``, ``numpy``, ``compiler``, ``cpu_capability``
         (SIMD target of the kernels in use), ``cpu_supports`` (all targets that this CPU can run), ``openmp`` (date of
         the specification, or None for a serial build), ``num_threads`` (default of a call), ``affinity`` (CPUs this
-        process may run on) and ``cpu_quota`` (CPUs that its cgroup allows, None if unlimited).
+        process may run on), ``cpu_quota`` (CPUs that its cgroup allows, None if unlimited), ``cupy`` (its version, None
+        if it cannot be imported), ``gpus`` (those that it can work on, None without any) and ``gpu_cache`` (folder of
+        kernels that were compiled for GPUs, None if there can be none).
 
     Examples
     --------
@@ -40,6 +44,7 @@ def show_config() -> Config:
     True
     """
     quota = threads.cpu_quota()
+    cupy, gpus, gpu_cache = _gpus()
     return Config(
         version=__version__,
         python=sys.version.split()[0],
@@ -51,7 +56,22 @@ def show_config() -> Config:
         num_threads=threads.resolve(None),
         affinity=threads.affinity(),
         cpu_quota=None if quota == float("inf") else quota,
+        cupy=cupy,
+        gpus=gpus,
+        gpu_cache=gpu_cache,
     )
+
+
+def _gpus() -> tuple[str | None, list[str] | None, str | None]:
+    """CuPy's version, the GPUs that it finds, and the folder of what was compiled for them."""
+    from .gpu import source
+
+    folder = source.cache_folder()
+    try:
+        from .gpu import device
+    except ImportError:  # CuPy is missing, or it is too old
+        return getattr(sys.modules.get("cupy"), "__version__", None), None, folder
+    return device.cupy.__version__, device.gpus() or None, folder
 
 
 def get_include() -> str:

@@ -97,21 +97,20 @@ struct Walk {
     const S* map; /* the lane's first channel of pixel (0, 0) */
     bool mine;    /* the lane has channels */
 
-    /* Bins [first, last): use(bin, values of the lane's channels). */
+    /* Bins [first, last): use(bin, its row, its column, values of the lane's channels). */
     template <class F>
     __device__ void each_bin(int first, int last, F use) const {
         const int columns = static_cast<int>(job.op.bins_x), step_y = static_cast<int>(job.map_step.y);
         const int step_x = static_cast<int>(job.map_step.x);
         FewRows few;
         TapList<A> y = {nullptr, nullptr, 0};
-        for (int bin = first, row = -1; bin < last; ++bin) {
-            const int p = bin / columns;
-            if (p != row) {
-                row = p;
+        int p = first / columns, q = first % columns;
+        for (int bin = first; bin < last; ++bin) {
+            if (bin == first || q == 0) {
                 y = taps_of(job.y, job.op.bins_y, k, p);
                 few.read(y, step_y);
             }
-            const TapList<A> x = taps_of(job.x, job.op.bins_x, k, bin - p * columns);
+            const TapList<A> x = taps_of(job.x, job.op.bins_x, k, q);
             A sum[V];
             if (image < 0 || x.count == 0 || y.count == 0) {
                 for (int c = 0; c < V; ++c) sum[c] = image < 0 ? bad_value() : static_cast<A>(job.fill);
@@ -120,7 +119,11 @@ struct Walk {
             } else {
                 sum_bin(map, step_x, ManyRows{y, step_y}, x, sum);
             }
-            use(bin, sum);
+            use(bin, p, q, sum);
+            if (++q == columns) {
+                q = 0;
+                ++p;
+            }
         }
     }
 };
@@ -128,11 +131,10 @@ struct Walk {
 /* Into a result whose channels lie together. */
 __device__ inline void write_bins(const Walk& walk, int first, int last, O* out, int channels) {
     const Strides& to = walk.job.bin_step;
-    const int columns = static_cast<int>(walk.job.op.bins_x);
-    walk.each_bin(first, last, [&](int bin, const A(&sum)[V]) {
+    walk.each_bin(first, last, [&](int, int p, int q, const A(&sum)[V]) {
         Bin stored;
         for (int c = 0; c < V; ++c) store_one(stored.channel + c, sum[c]);
-        O* const at = out + bin / columns * to.y + bin % columns * to.x;
+        O* const at = out + p * to.y + q * to.x;
         if (walk.job.store_vectors && walk.mine) {
             *reinterpret_cast<Bin*>(at) = stored;
         } else {
@@ -145,7 +147,7 @@ __device__ inline void write_bins(const Walk& walk, int first, int last, O* out,
  * of the stage. */
 __device__ inline void stage_bins(const Walk& walk, int first, int last, int begin, int row, O* stage) {
     const int lane = threadIdx.x % kWarp;
-    walk.each_bin(first, last, [&](int bin, const A(&sum)[V]) {
+    walk.each_bin(first, last, [&](int bin, int, int, const A(&sum)[V]) {
         for (int c = 0; c < V; ++c) store_one(stage + (c * kWarp + lane) * row + (bin - begin), sum[c]);
     });
 }
