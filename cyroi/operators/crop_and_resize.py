@@ -10,6 +10,7 @@ import numpy as np
 from .. import _engine
 from ..arguments import hints, results, threads
 from ..arguments import validate as check
+from ..arguments.arrays import ANYWHERE, Place
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
 from ..cpu import _quick, _separable
@@ -143,20 +144,23 @@ def crop_and_resize(
         return ordinary
     layout = check.choice("layout", layout, AXES)
     sampling = sampling_of(method, snap_edges)
-    array = check.maps("image", image, (2, 3, 4), image_shape(layout))
+    array = check.maps("image", image, (2, 3, 4), image_shape(layout), ANYWHERE)
     maps = as_batch(array, layout)
     hints.other_layout("image", maps.shape, maps.itemsize, layout)
     height, width = check.output_size("crop_size", crop_size)
     fill = check.real("extrapolation_value", extrapolation_value)
     num_threads = threads.resolve(num_threads)
+    wait = check.boolean("validate", validate)
+    place = Place("image", array)
     images, channels = planar_shape(maps.shape, layout)[:2]
-    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=array.ndim < 4)
+    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=array.ndim < 4, place=place, wait=wait)
     hints.not_normalised(crops.coordinates)
-    shape = layout_shape((len(crops.images), channels, height, width), layout)
+    shape = layout_shape((crops.total, channels, height, width), layout)
     has_channels = array.ndim > 2
-    shape = shape if has_channels else (len(crops.images), height, width)
-    inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices]}
-    result = results.result("crop_size", shape, results.result_dtype(maps.dtype, dtype, out), out, inputs)
+    shape = shape if has_channels else (crops.total, height, width)
+    inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices, crops.images]}
+    result_dtype = results.result_dtype(maps.dtype, dtype, out)
+    result = results.result("crop_size", shape, result_dtype, out, inputs, place)
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
     _engine.apply(sampling, maps, crops, target, layout, num_threads, "crop_size", fill)
     return result if out is None else out

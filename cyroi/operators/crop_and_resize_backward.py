@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _engine
 from ..arguments import hints, results, threads
 from ..arguments import validate as check
+from ..arguments.arrays import Place
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, batch_shape
 from .crop_and_resize import image_shape, sampling_of
@@ -143,19 +144,21 @@ def crop_and_resize_backward(
     sampling = sampling_of(method, snap_edges)
     names = check.wrt_names(wrt, ("image", "boxes"))
     grad = check.grad_output(grad_output)
-    maps = check.maps_or_shape("image", image, (2, 3, 4), image_shape(layout), names, grad.dtype)
+    maps = check.maps_or_shape("image", image, (2, 3, 4), image_shape(layout), names, grad)
     check.real("extrapolation_value", extrapolation_value)
     num_threads = threads.resolve(num_threads)
+    wait = check.boolean("validate", validate)
+    place = Place("grad_output", grad)
     images, channels = batch_shape(maps.shape, layout)[:2]
-    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=len(maps.shape) < 4)
+    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=len(maps.shape) < 4, place=place, wait=wait)
     hints.not_normalised(crops.coordinates)
-    pixels = check.grad_shape(grad, len(crops.images), channels, layout, channel_axis=len(maps.shape) > 2)
+    pixels = check.grad_shape(grad, crops.total, channels, layout, channel_axis=len(maps.shape) > 2)
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],
         "image": [image, maps.values],
         "boxes": crops.sources,
-        "box_indices": [box_indices],
+        "box_indices": [box_indices, crops.images],
     }
-    gradients = results.gradients(names, "image", maps, crops, wrt, out, inputs)
+    gradients = results.gradients(names, "image", maps, crops, wrt, out, inputs, place)
     _engine.differentiate(sampling, pixels, maps, crops, gradients, layout, num_threads, "image")
     return gradients.returned

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .. import _engine
 from ..arguments import hints, results, threads
 from ..arguments import validate as check
+from ..arguments.arrays import ANYWHERE, Place
 from ..arguments.boxes import roi_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
 from ..cpu import _quick, _separable
@@ -152,17 +153,20 @@ def roi_align(
         return ordinary
     layout = check.choice("layout", layout, AXES)
     check.choice("mode", mode, MODES)
-    array = check.maps("input", input, (3, 4), maps_shape(layout))
+    array = check.maps("input", input, (3, 4), maps_shape(layout), ANYWHERE)
     maps = as_batch(array, layout)
     hints.other_layout("input", maps.shape, maps.itemsize, layout)
     height, width = check.output_size("output_size", output_size)
     sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
     num_threads = threads.resolve(num_threads)
+    wait = check.boolean("validate", validate)
+    place = Place("input", array)
     images, channels = planar_shape(maps.shape, layout)[:2]
-    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=array.ndim == 3)
-    shape = layout_shape((len(rois.images), channels, height, width), layout)
-    inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices]}
-    result = results.result("output_size", shape, results.result_dtype(maps.dtype, dtype, out), out, inputs)
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=array.ndim == 3, place=place, wait=wait)
+    shape = layout_shape((rois.total, channels, height, width), layout)
+    inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices, rois.images]}
+    result_dtype = results.result_dtype(maps.dtype, dtype, out)
+    result = results.result("output_size", shape, result_dtype, out, inputs, place)
     _engine.apply(sampling, maps, rois, result, layout, num_threads, "output_size")
     return result if out is None else out
 

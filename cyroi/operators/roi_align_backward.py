@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _engine
 from ..arguments import results, threads
 from ..arguments import validate as check
+from ..arguments.arrays import Place
 from ..arguments.boxes import roi_boxes
 from ..arguments.layout import AXES, batch_shape
 from .roi_align import MODES, maps_shape, sampling_of
@@ -138,18 +139,20 @@ def roi_align_backward(
     check.choice("mode", mode, MODES)
     names = check.wrt_names(wrt, ("input", "boxes"))
     grad = check.grad_output(grad_output)
-    maps = check.maps_or_shape("input", input, (3, 4), maps_shape(layout), names, grad.dtype)
+    maps = check.maps_or_shape("input", input, (3, 4), maps_shape(layout), names, grad)
     sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
     num_threads = threads.resolve(num_threads)
+    wait = check.boolean("validate", validate)
+    place = Place("grad_output", grad)
     images, channels = batch_shape(maps.shape, layout)[:2]
-    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=len(maps.shape) == 3)
-    bins = check.grad_shape(grad, len(rois.images), channels, layout)
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=len(maps.shape) == 3, place=place, wait=wait)
+    bins = check.grad_shape(grad, rois.total, channels, layout)
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],
         "input": [input, maps.values],
         "boxes": rois.sources,
-        "batch_indices": [batch_indices],
+        "batch_indices": [batch_indices, rois.images],
     }
-    gradients = results.gradients(names, "input", maps, rois, wrt, out, inputs)
+    gradients = results.gradients(names, "input", maps, rois, wrt, out, inputs, place)
     _engine.differentiate(sampling, bins, maps, rois, gradients, layout, num_threads, "input")
     return gradients.returned

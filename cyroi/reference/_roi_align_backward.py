@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arguments.boxes import BOX_VALUES, roi_boxes
+from ..arguments.boxes import roi_boxes
+from ..arguments.coordinates import BOX_VALUES
 from ..arguments.layout import AXES, as_batch
 from ..arguments.validate import wrt_names
 from . import _gradients
