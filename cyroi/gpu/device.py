@@ -172,7 +172,9 @@ def capturing() -> bool:
 
 
 def keep(array: Any) -> None:
-    """Keeps memory that the graph which is being captured works on."""
+    """Keeps memory that the graph works on, if one is being captured."""
+    if not capturing():
+        return
     of_graph = getattr(cupy.cuda.get_current_stream(), "_graph_host_funcargs", None)  # CuPy hands it to its Graph
     (of_graph if isinstance(of_graph, list) else _kept).append(array)
 

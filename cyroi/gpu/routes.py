@@ -27,10 +27,9 @@ SCRATCH = 256 << 20  # bytes at most, of maps or gradients whose channels are br
 FEW_CHANNELS = 16  # below, most lanes of a warp would have none
 PIXELS_PER_BIN = 6  # pixels of the maps per bin up to which bringing channels together pays: an estimate, not measured
 BINS_AT_ONCE = 64  # of a block of `pixels`, about
-CHANNELS_AT_ONCE, SUMMED_AT_ONCE = (
-    4,
-    2048,
-)  # channels of a thread of `gather` and `to_maps`; items of a block of `to_boxes`
+CHANNELS_AT_ONCE = 4  # of a thread of `gather` and `to_maps`
+SUMMED_AT_ONCE = 2048  # items of a block of `to_boxes`
+MOST_PIXELS = 1 << 21  # bins of a box for `pixels`, whose pieces are one axis of a grid
 MOST_BLOCKS = 1 << 16  # of gather along a box, and of what walks with a stride
 
 force: str | None = None  # a route by name, for measurements and tests: gather, pixels, transposed, to_maps, to_pixels
@@ -46,7 +45,7 @@ def forward(job: Any, maps: Any, result: Any, real: str) -> None:
     """Writes `result` of the planned boxes. Both are planar views (n, c, y, x)."""
     channels, bins = maps.shape[1], math.prod(result.shape[2:])
     together = _together(maps)
-    narrow = _narrow(maps, result)
+    narrow = _narrow(maps, result) and bins <= MOST_PIXELS
     pays = len(result) * bins * PIXELS_PER_BIN >= len(maps) * math.prod(maps.shape[2:])
     route = force or ("gather" if not narrow or channels < FEW_CHANNELS else "pixels" if together else "transposed")
     if route == "transposed" and narrow and (force or pays) and _slab(maps, False)[0] > 0:
@@ -160,8 +159,8 @@ def _parts(job: Any, array: Any, whole: bool) -> Iterator[tuple[int, int, Any]]:
 def _slab(array: Any, whole: bool) -> tuple[int, int]:
     """How many channels, a multiple of all that a warp takes, of how many images fit into SCRATCH; none: 0 channels."""
     unit = WARP * _most_in_vector(array)
-    of_unit = math.prod(array.shape[2:]) * array.itemsize * unit
-    units = SCRATCH // (of_unit * len(array))
+    of_unit = max(1, math.prod(array.shape[2:])) * array.itemsize * unit
+    units = SCRATCH // (of_unit * max(1, len(array)))
     if units > 0 or whole:
         return units * unit, len(array)
     return (unit, SCRATCH // of_unit) if of_unit <= SCRATCH else (0, 1)
