@@ -52,21 +52,21 @@ def launch(*arguments: Any) -> None:
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The function on the device, if its maps can lie there; else as it is."""
+    """The function on the device, if its maps, gradients and `out` can lie there; else as it is."""
     try:
         bound = signature(function).bind(*args, **kwargs)
     except TypeError:
         return function(*args, **kwargs)
     given = bound.arguments
-    maps = {name: on_device(given[name]) for name in MAPS if name in given and not is_shape(given[name])}
-    if not maps or any(array is None for array in maps.values()):
+    outs: dict[int, Any] = {}
+    moved = {name: on_device(given[name]) for name in MAPS if name in given and not is_shape(given[name])}
+    if moved and given.get("out") is not None:
+        moved["out"] = out_on_device(given["out"], outs)
+    if not moved or any(value is None for value in moved.values()):
         return function(*args, **kwargs)
     Counts.calls += 1
-    given.update(maps)
+    given.update(moved)
     place_boxes(given)
-    outs: dict[int, Any] = {}
-    if given.get("out") is not None:
-        given["out"] = out_on_device(given["out"], outs)
     before = Counts.launches
     result = function(*bound.args, **bound.kwargs)
     result = outs[id(result)] if id(result) in outs else on_host(result, outs)
@@ -108,18 +108,18 @@ def on_device(value: Any) -> Any:
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         return None
     known = (value.dtype.kind in "fiubc" and value.itemsize <= 8) or value.dtype.name == "bfloat16"
-    if not known or not value.dtype.isnative or not value.flags.aligned:
+    if not known or not value.dtype.isnative:
         return None
     return device.on_device(np.ndarray.view(value, np.ndarray))
 
 
 def out_on_device(out: Any, outs: dict[int, Any]) -> Any:
-    """`out` on the device; `outs` tells of what is there what it stands for."""
+    """`out` on the device, None where it cannot be; `outs` says of what lies there what it stands for."""
     if isinstance(out, list):
         moved: Any = [out_on_device(array, outs) for array in out]
+        moved = None if any(array is None for array in moved) else moved
     else:
-        moved = on_device(out) if isinstance(out, np.ndarray) else None
-        moved = out if moved is None else moved
+        moved = on_device(out) if isinstance(out, np.ndarray) else out
     outs[id(moved)] = out
     return moved
 
