@@ -119,7 +119,7 @@ def out_on_device(out: Any, outs: dict[int, Any]) -> Any:
         moved: Any = [out_on_device(array, outs) for array in out]
         moved = None if any(array is None for array in moved) else moved
     else:
-        moved = on_device(out) if isinstance(out, np.ndarray) else out
+        moved = on_device(out) if isinstance(out, np.ndarray) and out.flags.aligned else None
     outs[id(moved)] = out
     return moved
 

@@ -50,7 +50,7 @@ class Memory:
     """`size` bytes of poison between two fences."""
 
     def __init__(self, size: int) -> None:
-        whole = np.empty(size + 2 * ALIGNED + 4, np.uint8)
+        whole = np.empty(size + 2 * ALIGNED + FENCE + 4, np.uint8)
         start = -whole.ctypes.data % ALIGNED + ALIGNED
         words = whole[start - FENCE : start + (size + FENCE + 3) // 4 * 4]
         words.view(np.uint32)[:] = POISON
@@ -136,9 +136,9 @@ def convert(array: Any, dtype: Any, out: Any = None) -> Any:
     return out
 
 
-def extremes(array: Any) -> tuple[Any, Any]:
+def extremes(array: Any) -> tuple[int, int]:
     values = on_host(array)
-    return values.min(), values.max()
+    return int(values.min()), int(values.max())
 
 
 def read_flags(array: Any) -> int:
