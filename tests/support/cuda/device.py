@@ -127,10 +127,6 @@ def download(array: Any) -> np.ndarray:
     return on_host(array).copy()
 
 
-def convert(array: Any, dtype: Any) -> Any:
-    return upload(on_host(array).astype(dtype))
-
-
 def read_flags(array: Any) -> int:
     assert array.dtype == np.int32
     assert array.size == 1
@@ -276,7 +272,7 @@ def launch(kernel: Kernel, name: str, grid: Any, threads: Any, shared: int, job:
 
 
 INTERFACE = (
-    "array_of", "on", "empty", "clear", "upload", "download", "convert", "read_flags", "capturing", "keep", "kernel",
+    "array_of", "on", "empty", "clear", "upload", "download", "read_flags", "capturing", "keep", "kernel",
     "launch", "location",
 )  # fmt: skip
 
