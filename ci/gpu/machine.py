@@ -150,7 +150,7 @@ def interleaved(machine: Machine, calls: dict[str, list[Call]], rounds: int, *, 
 def kernels(machine: Machine, call: Call, repeats: int) -> list[tuple[str, float]]:
     """The kernels that a call launches, in order, each with its median microseconds; warm."""
     seen: list[list[tuple[str, Any, Any]]] = []
-    with watched(machine, "launch") as launches:
+    with watched(machine) as launches:
         for _ in range(repeats):
             machine.flush()
             call()
@@ -166,10 +166,10 @@ def kernels(machine: Machine, call: Call, repeats: int) -> list[tuple[str, float
 
 
 @contextlib.contextmanager
-def watched(machine: Machine, name: str) -> Iterator[list[tuple[str, Any, Any]]]:
+def watched(machine: Machine) -> Iterator[list[tuple[str, Any, Any]]]:
     """Collects the name of every kernel that is launched, and the events around it."""
     device, found = machine.device, []
-    plain = getattr(device, name)
+    plain = device.launch
 
     def launch(kernel: Any, function: str, *rest: Any, **named: Any) -> Any:
         before, after = machine.event(), machine.event()
@@ -179,8 +179,8 @@ def watched(machine: Machine, name: str) -> Iterator[list[tuple[str, Any, Any]]]
         found.append((function, before, after))
         return result
 
-    setattr(device, name, launch)
+    device.launch = launch
     try:
         yield found
     finally:
-        setattr(device, name, plain)
+        device.launch = plain

@@ -21,7 +21,7 @@ def main(*specs: str) -> None:
         name, layout, direction = spec.split("/")
         inputs = Inputs(machine, Case(name, "float32", layout, tiny=dry), 1)
         call = ours(inputs, direction, validate=False).calls[0]
-        with watched(machine, "launch") as launches:
+        with watched(machine) as launches:
             call()
         machine.wait()
         print(f"LAUNCHES {len(launches)} {name}, {layout}, {direction}", flush=True)
