@@ -17,15 +17,16 @@ import pytest
 import cyroi
 from support import nvrtc
 
-ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "ci"))
-sys.path.append(str(ROOT / "asv_benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "ci"))
+sys.path.append(str(Path(__file__).parents[2] / "asv_benchmarks"))
 from bench.table import replace_marked
 from gpu import __main__ as command
 from gpu import atomics, goals, records, report, tools
 from gpu.cases import DTYPES, FORWARD, LAYOUTS, NAMES, TINY, TO_BOXES, TO_MAPS, Case, touched
 from gpu.contenders import ATOMICS, CHECKED, OURS, TOLERANCE, TORCHVISION, difference
 from gpu.parts import Part
+
+ROOT = Path(__file__).parents[2]
 
 # --- what is timed beside cyroi ---------------------------------------------------------------------------------------
 
