@@ -126,7 +126,7 @@ def compare(
             given = there(machine, operator, arguments, boxes=boxes_there)
             with forced(route):
                 got = outcome(function, given)
-            problem = differs(machine, got, expected, direction, tally)
+            problem = differs(machine, got, expected, direction, tally, arithmetic(call[operator.maps]))
             if problem:
                 run.fail(f"{title}, {direction}{f' by {route}' if route else ''}: {problem}")
 
@@ -147,11 +147,16 @@ def outcome(function: Callable[..., Any], call: Call) -> Any:
     """The result, or the error that it raises."""
     try:
         return function(**call)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         return error
 
 
-def differs(machine: Machine, got: Any, expected: Any, direction: str, tally: Tally) -> str:
+def arithmetic(maps: Any) -> str:
+    """What is computed with, for maps of this type."""
+    return "float64" if maps.dtype.kind in "fiu" and maps.itemsize >= 4 and maps.dtype != np.float32 else "float32"
+
+
+def differs(machine: Machine, got: Any, expected: Any, direction: str, tally: Tally, computed: str) -> str:
     """What is wrong with `got`; empty if nothing is."""
     if isinstance(got, Exception) or isinstance(expected, Exception):
         same = type(got) is type(expected) and str(got) == str(expected)
@@ -165,7 +170,7 @@ def differs(machine: Machine, got: Any, expected: Any, direction: str, tally: Ta
         return ""
     if direction == TO_MAPS and fused():
         return f"{got.size - same} of {got.size} values have other bits"
-    return apart(got, expected)
+    return apart(got, expected, computed)
 
 
 def bits(array: np.ndarray) -> np.ndarray:
@@ -176,14 +181,15 @@ def bits(array: np.ndarray) -> np.ndarray:
     return plain
 
 
-def apart(got: np.ndarray, expected: np.ndarray) -> str:
-    """How far the results are from each other, if that is too far."""
+def apart(got: np.ndarray, expected: np.ndarray, computed: str = "float32") -> str:
+    """How far the results are from each other, if that is too far for what they were computed with."""
     a, b = got.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(b)
     if not np.array_equal(bits(got[~finite]), bits(expected[~finite])) or not np.isfinite(a[finite]).all():
         return "NaN or infinity stand elsewhere"
     error, largest = np.abs(a - b)[finite].max(initial=0), np.abs(b[finite]).max(initial=0)
-    allowed = TOLERANCE[got.dtype.name] * largest if got.dtype.name in TOLERANCE else 1
+    tolerance = max(TOLERANCE.get(got.dtype.name, 0), TOLERANCE[computed])
+    allowed = tolerance * largest if got.dtype.name in TOLERANCE else 1
     return "" if error <= allowed else f"is off by {error:.1e} where the largest value is {largest:.1e}"
 
 
@@ -201,6 +207,7 @@ def random_calls(run: Run) -> None:
 
     try:
         from hypothesis import HealthCheck, Phase, given, settings
+        from hypothesis.strategies import just
 
         from support import random_calls as calls
         from support.operators import BY_NAME
@@ -211,16 +218,15 @@ def random_calls(run: Run) -> None:
     for number, (name, long) in enumerate(kinds):
         enough = run.left * (1 - 1 / (len(kinds) - number))  # what is left for the other kinds
 
-        @settings(
+        def each(call: Call, operator: Operator, enough: float) -> None:
+            if run.left > enough + 1:
+                compare(run, machine, tally, operator, call, tally.calls % 2 == 0, f"{operator.name}, {brief(call)}")
+
+        drawn = given(getattr(calls, f"{name}_gradients")(long), just(BY_NAME[name]), just(enough))
+        settings(
             max_examples=2 if run.dry else 2000, deadline=None, database=None, derandomize=True,
             suppress_health_check=list(HealthCheck), phases=[Phase.generate],
-        )  # fmt: skip
-        @given(getattr(calls, f"{name}_gradients")(long))
-        def each(call: Call, name: str = name, enough: float = enough) -> None:
-            if run.left > enough + 1:
-                compare(run, machine, tally, BY_NAME[name], call, tally.calls % 2 == 0, f"{name}, {brief(call)}")
-
-        each()
+        )(drawn(each))()  # fmt: skip
     run.record(laws=tally.of, calls=tally.calls)
     run.say(f"{run.part}: {tally}")
 

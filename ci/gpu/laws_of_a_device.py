@@ -61,7 +61,7 @@ def bad_boxes(run: Run, machine: Machine) -> None:
             grad = np.ones((7, 40, *call[operator.size]), np.float32)
             back = operator.backward_call(call | changes, grad, operator.maps)
             got = outcome(operator.backward, there(machine, operator, back, boxes=True))
-            problem = differs(machine, got, outcome(operator.backward, back), "", tally)
+            problem = differs(machine, got, outcome(operator.backward, back), "", tally, "float32")
             if problem:
                 run.fail(f"{operator.name}, gradient of bad boxes: {problem}")
 
