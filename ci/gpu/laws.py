@@ -112,7 +112,14 @@ def stored(maps: np.ndarray, dtype: str) -> np.ndarray:
 def there(machine: Machine, operator: Operator, call: Call, *, boxes: bool) -> Call:
     """The call with its maps, and its boxes if they are to be, on the device."""
     names = {operator.maps, "grad_output", *(("boxes", operator.index) if boxes else ())}
-    return {name: machine.put(it) if name in names and isinstance(it, np.ndarray) else it for name, it in call.items()}
+    return {name: put(machine, it) if name in names else it for name, it in call.items()}
+
+
+def put(machine: Machine, value: Any) -> Any:
+    """An array, or a list of arrays, on the device; anything else as it is."""
+    if isinstance(value, list):
+        return [put(machine, part) for part in value]
+    return machine.put(value) if isinstance(value, np.ndarray) else value
 
 
 def compare(
@@ -161,7 +168,10 @@ def differs(machine: Machine, got: Any, expected: Any, direction: str, tally: Ta
     if isinstance(got, Exception) or isinstance(expected, Exception):
         same = type(got) is type(expected) and str(got) == str(expected)
         return "" if same else f"gave {got!r} instead of {expected!r}"
-    got = machine.get(got)
+    if isinstance(expected, list):  # one gradient for the boxes of each image
+        expected, got = np.concatenate(expected), np.concatenate([machine.get(part) for part in got])
+    else:
+        got = machine.get(got)
     if got.dtype != expected.dtype or got.shape != expected.shape:
         return f"is {got.dtype} {got.shape} instead of {expected.dtype} {expected.shape}"
     same = int((bits(got) == bits(expected)).sum())
