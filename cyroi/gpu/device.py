@@ -279,11 +279,12 @@ _C = {
 
 
 def convert(array: Any, dtype: Any, out: Any = None) -> Any:
-    """The elements of `array` as `dtype`, which `out` has, new memory or `out`, as the CPU's kernels would store them."""
+    """`array` as `dtype`, stored as the kernels of the CPU would; into `out`, if it is given, which has that dtype."""
     out = empty(array.shape, dtype) if out is None else out
     if array.ndim > _AXES:
         for one, part in zip(array, out, strict=True):
             convert(one, dtype, part)
+    if array.ndim > _AXES or array.size == 0:
         return out
     job = np.zeros((), JOB)[()]
     sizes = (1,) * (_AXES - array.ndim) + array.shape
