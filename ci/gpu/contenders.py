@@ -143,8 +143,6 @@ def agreeing(inputs: Inputs, direction: str, expected: np.ndarray, notes: list[s
     """The contenders whose result is the CPU's; a note on each of the others."""
     found = {}
     for label, maker in makers(direction).items():
-        case = inputs.case
-        where = f"{label} on {case.name}, {case.dtype}, {case.layout}, {direction}"
         try:
             contender = maker(inputs, direction)
             with watched(inputs.machine) as launches:
@@ -154,12 +152,12 @@ def agreeing(inputs: Inputs, direction: str, expected: np.ndarray, notes: list[s
             if not must <= names or names & must_not:
                 continue  # this call cannot take the route
             apart = 0.0 if contender.result is None else difference(contender.result(), expected)
-            if not apart <= TOLERANCE[case.dtype]:
+            if not apart <= TOLERANCE[inputs.case.dtype]:
                 raise ValueError(f"its result differs from the CPU's by {apart:.1e} of the largest value")
         except Absent:
             continue
         except Exception as error:  # whatever one raises, the others are still worth their time
-            notes.append(f"{where}: {(str(error).strip() or repr(error)).splitlines()[0]}")
+            notes.append(f"{label}: {(str(error).strip() or repr(error)).splitlines()[0]}")
         else:
             found[label] = contender
     return found

@@ -54,7 +54,7 @@ class Machine:
         name = runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
         driver = runtime.driverGetVersion()
         return (
-            f"{name}, {about['MultiProcessorCount']} SMs at up to {about['ClockRate'] / 1e6:.2f} GHz, L2"
+            f"{name}, {about['MultiProcessorCount']} SMs at up to {about.get('ClockRate', 0) / 1e6:.2f} GHz, L2"
             f" {about['L2CacheSize'] >> 20} MiB, driver for CUDA {driver // 1000}.{driver % 1000 // 10}, CuPy"
             f" {cupy.__version__}, NVRTC {'.'.join(map(str, cupy.cuda.nvrtc.getVersion()))}, NumPy {np.__version__}"
         )

@@ -50,6 +50,11 @@ class Run:
         with self.records.open("a") as file:
             file.write(json.dumps({"part": self.part, **values}) + "\n")
 
+    def note(self, words: str, where: str) -> None:
+        """Something is not measured."""
+        self.say(f"not measured: {where}: {words}")
+        self.record(note=words, where=where)
+
     def fail(self, text: str) -> None:
         """Something is wrong with what is measured."""
         self.wrong += 1

@@ -62,8 +62,7 @@ def profile(run: Run) -> None:
     done = run_of(command, run)
     if done.returncode:
         tail = (done.stdout + done.stderr).strip().splitlines()[-3:]
-        run.record(note=f"ncu ended with {done.returncode}: {' / '.join(tail)}")
-        run.say(f"ncu ended with {done.returncode}: {' / '.join(tail)}")
+        run.note(f"it ended with {done.returncode}: {' / '.join(tail)}", "ncu")
     tell(run, done.stdout, done.stdout)
 
 
@@ -139,4 +138,4 @@ def sanitize(run: Run) -> None:
                 run.say(f"  {line}")
             run.fail(f"{tool} found something")
         elif done.returncode:
-            run.record(note=f"{tool} ended with {done.returncode}: {' / '.join(lines[-2:])}")
+            run.note(f"it ended with {done.returncode}: {' / '.join(lines[-2:])}", tool)
