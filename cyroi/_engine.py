@@ -2,16 +2,18 @@
 
 Working memory is had and released here, so a MemoryError names the argument that it grows with. Where the kernels
 cannot write into a result as it is, they write into an array of the layer's own, which is then stored into it.
+What lies on a device goes to gpu/engine.py, the sister of this file.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arguments.boxes import BOX_VALUES
+from .arguments.arrays import on_device
+from .arguments.coordinates import BOX_VALUES
 from .arguments.layout import (
     AXES,
     as_batch,
@@ -24,6 +26,8 @@ from .arguments.layout import (
     traversable,
     writable,
 )
+from .arguments.results import no_memory
+from .arguments.sampling import Sampling as Sampling
 from .cpu import _separable, _targets
 
 if TYPE_CHECKING:
@@ -33,16 +37,6 @@ if TYPE_CHECKING:
     from .arguments.validate import Maps
 
 assert _targets.target  # importing it gave _separable its kernels
-
-
-class Sampling(NamedTuple):
-    """Where an operator samples: its convention, one of _separable's, and what that heeds."""
-
-    convention: int
-    spatial_scale: float = 1.0
-    sampling_ratio: int = 0
-    aligned: bool = False
-    snap_edges: bool = False
 
 
 def apply(
@@ -59,6 +53,11 @@ def apply(
 
     size_name: the argument that working memory grows with, for the message where it cannot be allocated.
     """
+    if on_device(maps):
+        from .gpu import engine
+
+        engine.apply(sampling, maps, boxes, result, layout, size_name, fill)
+        return
     if result.size == 0:
         return
     try:
@@ -72,7 +71,7 @@ def apply(
         if written.dtype == np.float64 and result.dtype.kind in "iu":
             written = rounded(written, result.dtype)
     except MemoryError as error:
-        raise _no_memory(size_name, error) from None
+        raise no_memory(size_name, error) from None
     if written is not result:
         np.copyto(result, written, casting="unsafe")  # exact but for int8 to bool, where all but 0 is true
 
@@ -88,17 +87,22 @@ def differentiate(
     maps_name: str,
 ) -> None:
     """Writes the gradients that are asked for into `results`. grad has four axes in `layout`."""
+    if on_device(grad):
+        from .gpu import engine
+
+        engine.differentiate(sampling, grad, maps, boxes, results, layout, maps_name)
+        return
     planar = grad.transpose(AXES[layout])
     if results.maps is not None:
         try:
             _to_maps(sampling, planar, maps, boxes, results.maps, layout, num_threads)
         except MemoryError as error:
-            raise _no_memory(maps_name, error) from None
+            raise no_memory(maps_name, error) from None
     if results.boxes is not None:
         try:
             _to_boxes(sampling, planar, maps, boxes, results.boxes, layout, num_threads)
         except MemoryError as error:
-            raise _no_memory("boxes", error) from None
+            raise no_memory("boxes", error) from None
 
 
 def _to_maps(
@@ -162,7 +166,3 @@ def _store(sources: list[Array], targets: list[Array]) -> None:
 def bits(array: Array) -> Array:
     """A view of the elements' bits, to be handed over as a buffer: bfloat16 has no buffer format of its own."""
     return array.view(f"u{array.itemsize}")
-
-
-def _no_memory(name: str, error: MemoryError) -> MemoryError:
-    return MemoryError(f"{name} and the arrays need memory to work in that cannot be had: {error}")

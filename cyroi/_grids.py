@@ -12,8 +12,9 @@ import numpy as np
 
 from .arguments import validate
 from .arguments.arrays import as_array, real_numbers
-from .arguments.boxes import BOX_VALUES, FROM_X1Y1X2Y2, FROM_Y1X1Y2X2, box_dtype, index_column, without_boxes
 from .arguments.boxes import corners as box_corners
+from .arguments.boxes import without_boxes
+from .arguments.coordinates import BOX_VALUES, FROM_X1Y1X2Y2, FROM_Y1X1Y2X2, box_dtype, index_column
 from .reference import _crop_and_resize, _roi_align
 
 if TYPE_CHECKING:

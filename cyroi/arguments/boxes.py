@@ -4,52 +4,72 @@ Boxes and indices are copied before they are looked at (snapshot, then validate)
 caller's array cannot invalidate a check. The caller's object is asked for its values once. What else anybody needs to
 know of it, such as what a gradient goes out in, is noted on that occasion.
 
+What lies on a device is looked at from outside only, shape and type: to read it here would be to wait for the device.
+The kernel that plans boxes checks them there. Where it finds something wrong, the checks of this file are made of
+copies, and raise what they raise of boxes in host memory.
+
 No detections is an ordinary result. NumPy makes arrays of one axis and of no dtype that matters out of empty lists, so
 whatever holds nothing is no boxes: shapes (0,), (0, 0) and (1, 0) too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .arrays import as_array, real_numbers, refuse_inexact
-from .layout import name_of
+from .arrays import Place, as_array, on_device, real_numbers, refuse_inexact, same_place
+from .coordinates import (
+    BOX_VALUES,
+    FLOAT32,
+    FROM_X1Y1X2Y2,
+    FROM_Y1X1Y2X2,
+    box_dtype,
+    coordinates,
+    exact_digits,
+    geometry_dtype,
+    image_indices,
+    index_column,
+)
 
 if TYPE_CHECKING:
-    from .._typing import Array, ArrayLike, Indices
+    from .._typing import Array, Indices
 
-BOX_VALUES = 4  # of one box, in the kernels' order: y1 x1 y2 x2
-# This order, as columns of ...
-FROM_X1Y1X2Y2 = (1, 0, 3, 2)
-FROM_Y1X1Y2X2 = (0, 1, 2, 3)
 _SINGLE = (
     "because the input is a single image (input[None] makes a batch of it, and one of shape (H, W, C) needs"
     ' layout="NHWC")'
 )
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
-_BOX_DTYPES = {"float16", "float32", "float64"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-# Of the significand: what whole numbers a type holds exactly.
-_DIGITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
+_Check = Callable[[Any, Any], object]  # one of the public functions below, of boxes and indices in host memory
+
+
+class Unread(NamedTuple):
+    """What is known of boxes, or of indices, whose values lie on a device: the kernel that plans boxes checks them."""
+
+    wait: bool  # whether the call waits for that check
+    again: Callable[[Callable[[Array], Array]], object]  # checks copies that this function makes, and raises
 
 
 class Boxes(NamedTuple):
     """Private copies of boxes and of their image indices, validated; and the container that they came in."""
 
-    coordinates: Array  # (K, BOX_VALUES) in the geometry dtype; in float64 where it is not the same for all
-    images: Indices  # (K,)
+    coordinates: Any  # (K, BOX_VALUES) in the geometry dtype; in float64 where it is not the same for all. None: unread
+    images: Any  # (K,); on a device unread, None if they are all 0 there or stand in the first column
     geometry: list[np.dtype[Any]]  # the geometry dtype of each of ...
     arrays: list[Array]  # as they came, for their shapes and dtypes only: values may have changed since
     is_list: bool  # one array per image, else one for all
     order: Sequence[int]  # where y1 x1 y2 x2 stand among the last columns; its own inverse
     sources: Sequence[object]  # the caller's objects: `out` must lie apart from those that are arrays
+    unread: Unread | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(map(len, self.arrays))
 
     @property
     def narrow(self) -> Array | None:
         """(K,) of bool: whose geometry dtype is float32 while the coordinates are float64; None: that of no box."""
-        if len(set(self.geometry)) == 1 or self.coordinates.dtype == np.float32:
+        if len(set(self.geometry)) <= 1 or (self.coordinates is not None and self.coordinates.dtype == np.float32):
             return None
         return np.repeat([dtype == np.float32 for dtype in self.geometry], list(map(len, self.arrays)))
 
@@ -65,47 +85,79 @@ class Boxes(NamedTuple):
         return (row for _, part in self.parts() for row in part)
 
 
-def roi_boxes(boxes: Any, batch_indices: Any, images: int, maps_dtype: np.dtype[Any], *, single: bool = False) -> Boxes:
+def roi_boxes(
+    boxes: Any,
+    batch_indices: Any,
+    images: int,
+    maps_dtype: np.dtype[Any],
+    *,
+    single: bool = False,
+    place: Place | None = None,
+    wait: bool = True,
+) -> Boxes:
     """Boxes x1 y1 x2 y2 of roi_align: (K, 5), (K, 4) with `batch_indices`, or a list of one array per image.
 
     single: there is one image, without an axis for it, so boxes need no index.
     """
+
+    def check(some: Any, indices: Any) -> object:
+        return roi_boxes(some, indices, images, maps_dtype, single=single)
+
     sources = boxes if isinstance(boxes, (list, tuple)) else [boxes]
-    arrays = _list_of_arrays(boxes)
+    arrays = _list_of_arrays(boxes, place)
     if arrays is not None and batch_indices is None:
-        return _from_list(arrays, images, maps_dtype, sources)
+        return _from_list(arrays, images, maps_dtype, sources, wait, check)
     if arrays is not None and any(map(len, arrays)):
         raise ValueError("batch_indices must be None where boxes is a list of arrays, one per image")
-    array = arrays[0] if arrays else real_numbers("boxes", as_array("boxes", boxes), boxes)
+    array = arrays[0] if arrays else real_numbers("boxes", as_array("boxes", boxes, place), boxes)
     array = without_boxes(array, BOX_VALUES + (batch_indices is None and not single))
-    if batch_indices is None and (single or array.shape == (0, BOX_VALUES)):
-        batch_indices = np.zeros(len(array) if array.ndim else 0, np.intp)
-    columns, indices = _from_array(array, batch_indices, images, single)
-    found = coordinates("boxes", columns, FROM_X1Y1X2Y2, geometry_dtype(maps_dtype, columns.dtype))
-    return Boxes(found, indices, [found.dtype], [array], False, FROM_X1Y1X2Y2, sources)
+    has_column = batch_indices is None and not single and array.shape != (0, BOX_VALUES)
+    _check_columns(array, has_column, single)
+    columns = box_dtype("boxes", array)
+    indices = None
+    if has_column and not on_device(array):
+        columns = np.array(columns)
+        columns, indices = columns[:, 1:], index_column("boxes", columns[:, 0], exact_digits(array.dtype), images)
+    elif not has_column:
+        indices = _indices("batch_indices", batch_indices, columns, images, place)
+    found = Boxes(None, indices, [], [array], False, FROM_X1Y1X2Y2, sources)
+    return _with_coordinates(found, columns, maps_dtype, wait, check)
 
 
 def crop_boxes(
-    boxes: Any, box_indices: ArrayLike | None, images: int, maps_dtype: np.dtype[Any], *, single: bool
+    boxes: Any,
+    box_indices: Any,
+    images: int,
+    maps_dtype: np.dtype[Any],
+    *,
+    single: bool,
+    place: Place | None = None,
+    wait: bool = True,
 ) -> Boxes:
     """Boxes y1 x1 y2 x2 of crop_and_resize, (K, 4); single: there is one image, without an axis for it."""
-    array = without_boxes(real_numbers("boxes", as_array("boxes", boxes), boxes), BOX_VALUES)
-    found = corners("boxes", array, FROM_Y1X1Y2X2, maps_dtype)
-    count = len(found)
-    if box_indices is None:
-        if not single:
-            raise ValueError("box_indices must be given for a batch of images; got None")
-        box_indices = np.zeros(count, np.intp)
-    indices = image_indices("box_indices", box_indices, count, images)
-    return Boxes(found, indices, [found.dtype], [array], False, FROM_Y1X1Y2X2, [boxes])
+
+    def check(some: Any, indices: Any) -> object:
+        return crop_boxes(some, indices, images, maps_dtype, single=single)
+
+    array = without_boxes(real_numbers("boxes", as_array("boxes", boxes, place), boxes), BOX_VALUES)
+    columns = _bare("boxes", array)
+    if box_indices is None and not single:
+        raise ValueError("box_indices must be given for a batch of images; got None")
+    indices = _indices("box_indices", box_indices, columns, images, place)
+    found = Boxes(None, indices, [], [array], False, FROM_Y1X1Y2X2, [boxes])
+    return _with_coordinates(found, columns, maps_dtype, wait, check)
 
 
 def corners(name: str, array: Array, order: Sequence[int], maps_dtype: np.dtype[Any]) -> Array:
     """Private copy of (K, 4) boxes, as y1 x1 y2 x2 in the geometry dtype."""
+    array = _bare(name, array)
+    return coordinates(name, array, order, geometry_dtype(maps_dtype, array.dtype))
+
+
+def _bare(name: str, array: Array) -> Array:
     if array.ndim != 2 or array.shape[1] != BOX_VALUES:
         raise ValueError(f"{name} must have shape (K, {BOX_VALUES}); got {array.shape}")
-    array = box_dtype(name, array)
-    return coordinates(name, array, order, geometry_dtype(maps_dtype, array.dtype))
+    return box_dtype(name, array)
 
 
 def without_boxes(array: Array, columns: int) -> Array:
@@ -114,14 +166,14 @@ def without_boxes(array: Array, columns: int) -> Array:
     return array.reshape(0, columns) if nothing else array
 
 
-def _list_of_arrays(boxes: object) -> list[Array] | None:
+def _list_of_arrays(boxes: object, place: Place | None) -> list[Array] | None:
     """The arrays of a list or tuple whose elements have two axes, or hold nothing; None if boxes are something else."""
     if not isinstance(boxes, (list, tuple)) or len(boxes) == 0:
         return None
     arrays: list[Array] = []
     for i, element in enumerate(boxes):
         try:
-            array = without_boxes(as_array(f"boxes[{i}]", element), BOX_VALUES)
+            array = without_boxes(as_array(f"boxes[{i}]", element, place), BOX_VALUES)
         except ValueError:
             if hasattr(element, "__array__"):
                 raise
@@ -136,7 +188,9 @@ def _list_of_arrays(boxes: object) -> list[Array] | None:
     return arrays
 
 
-def _from_list(arrays: list[Array], images: int, maps_dtype: np.dtype[Any], sources: Sequence[object]) -> Boxes:
+def _from_list(
+    arrays: list[Array], images: int, maps_dtype: np.dtype[Any], sources: Sequence[object], wait: bool, check: _Check
+) -> Boxes:
     """The boxes of all images one after the other, each in the geometry dtype of its own array."""
     found = []
     for i, array in enumerate(arrays):
@@ -147,14 +201,27 @@ def _from_list(arrays: list[Array], images: int, maps_dtype: np.dtype[Any], sour
         raise ValueError(f"boxes must hold one array per image: expected {images}, got {len(found)}")
     of_dtype = {dtype: geometry_dtype(maps_dtype, dtype) for dtype in {array.dtype for array in found}}
     geometry = [of_dtype[array.dtype] for array in found]
-    together = _together(found, geometry)
     image = np.repeat(np.arange(images), [len(array) for array in found])
-    return Boxes(together, image, geometry, arrays, True, FROM_X1Y1X2Y2, sources)
+    boxes = Boxes(None, image, geometry, arrays, True, FROM_X1Y1X2Y2, sources)
+    if not any(map(on_device, arrays)):
+        return boxes._replace(coordinates=_together(found, geometry))
+    _check_list_on_device(arrays)
+    return _unread(boxes, arrays, None, wait, check)
+
+
+def _check_list_on_device(arrays: list[Array]) -> None:
+    first = next(i for i, array in enumerate(arrays) if on_device(array))
+    of_one_type = len({array.dtype for array in arrays if len(array)}) <= 1
+    for i, array in enumerate(arrays):
+        if len(array) and not on_device(array):  # [] is no boxes anywhere
+            same_place(f"boxes[{i}]", array, Place(f"boxes[{first}]", arrays[first]))
+        if not of_one_type:
+            refuse_inexact(f"boxes[{i}]", array)  # because they are converted before the kernel sees them
 
 
 def _together(found: list[Array], geometry: list[np.dtype[Any]]) -> Array:
     """The coordinates of all arrays, one after the other, in float64 if any of them is."""
-    wide = max(geometry, key=lambda dtype: dtype.itemsize, default=_FLOAT32)
+    wide = max(geometry, key=lambda dtype: dtype.itemsize, default=FLOAT32)
     if len({array.dtype for array in found}) == 1:  # at once: many arrays of few boxes are common
         together = np.concatenate(found)
         if np.isfinite(together).all():
@@ -163,98 +230,37 @@ def _together(found: list[Array], geometry: list[np.dtype[Any]]) -> Array:
     return np.concatenate([np.empty((0, BOX_VALUES), wide), *parts])
 
 
-def _from_array(boxes: Array, batch_indices: Any, images: int, single: bool) -> tuple[Array, Indices]:
-    """Private copy of the columns that are corners, and the image of each box."""
-    has_column = batch_indices is None
+def _check_columns(boxes: Array, has_column: bool, single: bool) -> None:
     if boxes.ndim != 2 or boxes.shape[1] != BOX_VALUES + has_column:
         bare, full = f"(K, {BOX_VALUES})", f"(K, {BOX_VALUES + 1})"
         why = _SINGLE if single else "because batch_indices is given"
         expected = f"{full}, or {bare} with batch_indices" if has_column else f"{bare}, {why}"
         raise ValueError(f"boxes must have shape {expected}; got {boxes.shape}")
-    digits = _DIGITS.get(name_of(boxes.dtype), 64)
-    boxes = np.array(box_dtype("boxes", boxes))
-    if has_column:
-        return boxes[:, 1:], index_column("boxes", boxes[:, 0], digits, images)
-    return boxes, image_indices("batch_indices", batch_indices, len(boxes), images)
 
 
-# --- coordinates ---
+def _indices(name: str, value: Any, boxes: Array, images: int, place: Place | None) -> Indices | None:
+    """The image of each box, (K,), which is the only one where there is no `value`."""
+    if value is None and on_device(boxes):
+        return None
+    return image_indices(name, np.zeros(len(boxes), np.intp) if value is None else value, len(boxes), images, place)
 
 
-def box_dtype(name: str, array: Array) -> Array:
-    """Boxes of a dtype that converts exactly to float32 or float64."""
-    if name_of(array.dtype) == "bfloat16" or (array.size == 0 and array.dtype.kind in "fO"):
-        array = array.astype(np.float32)  # NumPy knows nothing of bfloat16; an empty list has no dtype of its own
-    if name_of(array.dtype) not in _BOX_DTYPES:
-        raise TypeError(f"{name} must have a real dtype of at most 64 bits; got {array.dtype}")
-    refuse_inexact(name, array)
-    return array
+def _with_coordinates(boxes: Boxes, columns: Array, maps_dtype: np.dtype[Any], wait: bool, check: _Check) -> Boxes:
+    boxes = boxes._replace(geometry=[geometry_dtype(maps_dtype, columns.dtype)])
+    if not on_device(columns):
+        boxes = boxes._replace(coordinates=coordinates("boxes", columns, boxes.order, boxes.geometry[0]))
+    if on_device(columns) or on_device(boxes.images):
+        return _unread(boxes, boxes.arrays[0], boxes.images, wait, check)
+    return boxes
 
 
-def geometry_dtype(maps_dtype: np.dtype[Any], boxes_dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type in which coordinates are computed: float32, unless maps or boxes say more than it can hold."""
-    return _FLOAT64 if _is_wide(maps_dtype) or _is_wide(boxes_dtype) else _FLOAT32
+def _unread(boxes: Boxes, given: Any, indices: Any, wait: bool, check: _Check) -> Boxes:
+    """These boxes, to be checked by a kernel. given: the array, or the list, that they came in."""
 
+    def again(copy: Callable[[Array], Array]) -> object:
+        def here(array: Any) -> Any:
+            return copy(array) if array is not None and on_device(array) else array
 
-def _is_wide(dtype: np.dtype[Any]) -> bool:
-    return dtype.itemsize > (2 if dtype.kind in "iu" else 4)
+        return check([here(array) for array in given] if isinstance(given, list) else here(given), here(indices))
 
-
-def coordinates(name: str, boxes: Array, order: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    """Private copy of (K, 4) boxes, columns in `order`, finite, contiguous, in the geometry dtype."""
-    copied = boxes[:, order]  # fancy indexing: always a copy
-    finite(name, copied, boxes)
-    return np.ascontiguousarray(copied, dtype)  # exact
-
-
-def finite(name: str, boxes: Array, shown: Array) -> None:
-    """That boxes are finite, else an error with a row of `shown`.
-
-    Before boxes are converted: NumPy tells of a signalling NaN there, by an exception of its own if the user wants it.
-    """
-    if not np.isfinite(boxes).all():
-        row = int(np.flatnonzero(~np.isfinite(boxes).all(axis=1))[0])
-        raise ValueError(f"{name} must be finite; got {shown[row].tolist()} in row {row}")
-
-
-# --- image indices ---
-
-
-def image_indices(name: str, value: object, count: int, images: int) -> Indices:
-    """Private copy of the image index of each of `count` boxes."""
-    array = np.array(real_numbers(name, as_array(name, value), value))
-    if array.shape == (0,) and array.dtype.kind in "fO":
-        array = array.astype(np.intp)  # an empty list has no dtype of its own
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must have an integer dtype; got {array.dtype}")
-    if array.shape != (count,):
-        raise ValueError(f"{name} must have shape ({count},), one index per box; got {array.shape}")
-    return _in_range(name, array, images)
-
-
-def index_column(name: str, column: Array, digits: int, images: int) -> Indices:
-    """Image indices from the first column of (K, 5) boxes, which is often floating, once of so many binary digits."""
-    column = np.array(column)
-    if column.dtype.kind == "f":
-        if not np.isfinite(column).all():
-            raise ValueError(f"{name} must be finite; the image index of row {_first(~np.isfinite(column))} is not")
-        if not (column == np.trunc(column)).all():
-            row = _first(column != np.trunc(column))
-            raise ValueError(f"{name} must have whole image indices in column 0; got {column[row]} in row {row}")
-        column, exact = column.astype(np.float64), 2.0**digits  # `images` may be more than a float16 holds
-        _in_range(name, column, images)
-        if (column >= exact).any():
-            raise ValueError(f"{name} of their dtype cannot hold image indices from {exact:.0f} on exactly")
-    return _in_range(name, column, images)
-
-
-def _in_range(name: str, array: Array, images: int) -> Indices:
-    outside = (array < 0) | (array >= images)
-    if outside.any():
-        row = _first(outside)
-        raise IndexError(f"{name} must have image indices in [0, {images}); got {array[row]} in row {row}")
-    return array.astype(np.intp)
-
-
-def _first(mask: Array) -> int:
-    return int(np.flatnonzero(mask)[0])
+    return boxes._replace(unread=Unread(wait, again), sources=[*boxes.sources, *boxes.arrays])

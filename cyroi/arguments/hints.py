@@ -7,6 +7,7 @@ by the text as well: so no text has a number of the call in it.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,11 @@ from .layout import planar_shape
 if TYPE_CHECKING:
     from .._typing import Array
 
+MOST_NORMALISED = _quick.MOST_NORMALISED  # times the image
 _CALLER = 3  # of the operator that calls a function of this file
 _NOT_NORMALISED = (
     "boxes of crop_and_resize are normalised, 0 and 1 being the centres of the first and the last pixel, but reach"
-    f" beyond {_quick.MOST_NORMALISED:g} times the image: divide coordinates in pixels by"
+    f" beyond {MOST_NORMALISED:g} times the image: divide coordinates in pixels by"
     " (height - 1, width - 1, height - 1, width - 1), or call roi_align"
 )
 _OTHER_LAYOUT = {
@@ -32,10 +34,18 @@ _OTHER_LAYOUT = {
 }
 
 
-def not_normalised(coordinates: Array) -> None:
+def not_normalised(coordinates: Array | None) -> None:
     """Warns where boxes reach so far outside the image that they are in pixels, most probably."""
-    if np.abs(coordinates).max(initial=0) > _quick.MOST_NORMALISED:
+    if coordinates is not None and np.abs(coordinates).max(initial=0) > MOST_NORMALISED:
         warnings.warn(_NOT_NORMALISED, UserWarning, stacklevel=_CALLER)
+
+
+def found_not_normalised() -> None:
+    """The same warning, where a kernel found such boxes: later, and deeper inside of the operator."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("cyroi."):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(_NOT_NORMALISED, UserWarning, stacklevel=depth)
 
 
 def other_layout(name: str, shape: tuple[int, ...], itemsize: int, layout: str) -> None:

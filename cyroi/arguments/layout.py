@@ -81,7 +81,8 @@ def as_batch(array: Array, layout: str) -> Array:
 
 def addressable(array: Array) -> bool:
     """Every element is reached by whole elements from the first one."""
-    return array.flags.aligned and all(stride % array.itemsize == 0 for stride in array.strides)
+    aligned = array.flags.aligned if isinstance(array, np.ndarray) else array.data.ptr % array.itemsize == 0
+    return aligned and all(stride % array.itemsize == 0 for stride in array.strides)
 
 
 def traversable(array: Array) -> Array:
@@ -96,10 +97,13 @@ _WRITTEN_AS = {"bool": np.int8, "int32": np.float64, "uint32": np.float64, "int6
 
 def writable(array: Array) -> Array:
     """`array` where the kernels can write into it, else scratch of the same shape, to be copied from."""
-    written_as = _WRITTEN_AS.get(name_of(array.dtype))
-    if array.dtype.isnative and addressable(array) and written_as is None:
-        return array
-    return np.empty(array.shape, written_as or array.dtype.newbyteorder("="))
+    dtype = written_as(array.dtype)
+    return array if dtype == array.dtype and addressable(array) else np.empty(array.shape, dtype)
+
+
+def written_as(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of results that kernels write, for a result that is to be stored as `dtype`."""
+    return np.dtype(_WRITTEN_AS.get(name_of(dtype)) or dtype.newbyteorder("="))
 
 
 def rounded(values: Array, dtype: np.dtype[Any]) -> Array:

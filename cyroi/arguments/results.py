@@ -6,13 +6,15 @@ as it was. What users get back is formed here too, in the containers that their 
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .arrays import refuse_mask
-from .layout import name_of
+from .arrays import Place, is_cupy, kind_of, on_device, refuse_mask
+from .layout import addressable, name_of
 from .validate import FLOATS, floating, stored
 
 if TYPE_CHECKING:
@@ -51,36 +53,92 @@ def result(
     dtype: np.dtype[Any],
     out: object,
     inputs: Inputs,
+    place: Place | None = None,
 ) -> Array:
     """A new array of `dtype`, or a view of `out` once known to be fit: shape, dtype, writable, apart from `inputs`.
 
     `name` is the argument that determines the size of the result. The view is private and of base class: what a
-    subclass or another thread does to `out` itself cannot move what was checked.
+    subclass or another thread does to `out` itself cannot move what was checked. It lies where `place` says.
     """
     if out is None:
-        return allocate(name, lambda: np.empty(shape, dtype), shape)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a numpy.ndarray; got {type(out).__name__}")
-    refuse_mask("out", out)
-    out = np.ndarray.view(out, np.ndarray)
+        return allocate(name, lambda: _empty(shape, dtype, place), shape)
+    out = _view(out, place)
     stored("out", out.dtype)
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}; got {out.shape}")
-    if not out.flags.writeable:
+    if not (on_device(out) or out.flags.writeable):
         raise ValueError("out must be writable; got a read-only array")
     if _overlaps_itself(out):
         raise ValueError(f"out must not overlap itself; got strides {out.strides} for shape {out.shape}")
     for other, values in inputs.items():
-        if any(isinstance(value, np.ndarray) and share_memory(out, value) for value in values):
+        if any(_may_be_shared(out, value) and share_memory(out, value) for value in values):
             raise ValueError(f"out must not share memory with {other}")
     return out
 
 
-def share_memory(a: Array, b: Array) -> bool:
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], place: Place | None) -> Any:
+    if place is None or not on_device(place.array):
+        return np.empty(shape, dtype)
+    from ..gpu import device
+
+    if math.prod(shape) * dtype.itemsize > sys.maxsize:
+        raise MemoryError("it has more bytes than an address can say")  # CuPy counts them in 64 bits
+    with device.on(place.array):
+        return device.empty(shape, dtype)
+
+
+def _view(out: object, place: Place | None) -> Array:
+    """A private view of `out`, which is an array and lies where `place` says."""
+    if place is not None and on_device(place.array):
+        return _view_on_device(out, place)  # type: ignore[no-any-return]
+    if is_cupy(out) and place is not None:
+        raise TypeError(f"out must lie in the memory of the CPU, where {place.name} lies; got a {kind_of(out)}")
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a numpy.ndarray; got {type(out).__name__}")
+    refuse_mask("out", out)
+    return np.ndarray.view(out, np.ndarray)
+
+
+def _view_on_device(out: object, place: Place) -> Any:
+    from ..gpu import device
+
+    where = device.location(place.array)
+    if not is_cupy(out):
+        raise TypeError(f"out must be a cupy.ndarray on {where}, where {place.name} lies; got a {kind_of(out)}")
+    view = device.array_of("out", out)
+    if view.data.device_id != place.array.data.device_id:
+        raise TypeError(f"out must lie on {where}, where {place.name} lies; got one on {device.location(view)}")
+    if not addressable(view):
+        raise ValueError(f"out must lie at multiples of its itemsize on a device; got strides {view.strides}")
+    return view
+
+
+def _may_be_shared(out: Array, value: object) -> bool:
+    return is_cupy(value) if on_device(out) else isinstance(value, np.ndarray)
+
+
+def share_memory(a: Any, b: Any) -> bool:
     try:
-        return bool(np.shares_memory(a, b, max_work=10_000))  # type: ignore[arg-type]
+        return bool(np.shares_memory(_stand_in(a), _stand_in(b), max_work=10_000))  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True  # cannot be told cheaply: refuse rather than corrupt
+
+
+class _Addresses:
+    """What NumPy makes an array of whose elements nobody ever reads."""
+
+    def __init__(self, array: Any) -> None:
+        self.__array_interface__ = {
+            "version": 3, "data": (array.data.ptr, True), "typestr": f"|V{array.itemsize}", "shape": array.shape,
+            "strides": array.strides,
+        }  # fmt: skip
+
+
+def _stand_in(array: Any) -> Array:
+    """`array`, or a NumPy array that has its addresses."""
+    if not on_device(array):
+        return array  # type: ignore[no-any-return]
+    return np.asarray(_Addresses(array)) if array.size else np.empty(0)
 
 
 def _overlaps_itself(array: Array) -> bool:
@@ -98,16 +156,27 @@ def allocate(name: str, create: Callable[[], Array], shape: Sequence[int]) -> Ar
     """The new result array; its size follows from the argument `name`."""
     try:
         return create()
-    except (MemoryError, ValueError) as error:
+    except (MemoryError, ValueError, OverflowError) as error:
         message = f"{name} asks for a result of shape {tuple(shape)}, which cannot be allocated: {error}"
         raise MemoryError(message) from None
+
+
+def no_memory(name: str, error: MemoryError) -> MemoryError:
+    return MemoryError(f"{name} and the arrays need memory to work in that cannot be had: {error}")
 
 
 # --- gradients ---
 
 
 def gradients(
-    names: tuple[str, ...], maps_name: str, maps: Maps, boxes: Boxes, wrt: object, out: Any, inputs: Inputs
+    names: tuple[str, ...],
+    maps_name: str,
+    maps: Maps,
+    boxes: Boxes,
+    wrt: object,
+    out: Any,
+    inputs: Inputs,
+    place: Place | None = None,
 ) -> Gradients:
     """Arrays for the gradients that `names` ask for; `out` where that is given."""
     if out is not None and len(names) > 1:
@@ -116,10 +185,10 @@ def gradients(
     given: dict[str, Any] = {}
     for name in names:
         if name == maps_name:
-            to_maps = result(maps_name, maps.shape, result_dtype(maps.dtype), _floating_out(out), inputs)
+            to_maps = result(maps_name, maps.shape, result_dtype(maps.dtype), _floating_out(out), inputs, place)
             given[name] = to_maps
         else:
-            to_boxes = _of_boxes(boxes, out, inputs)
+            to_boxes = _of_boxes(boxes, out, inputs, place)
             given[name] = to_boxes if boxes.is_list else to_boxes[0]
     parts = [given[name] if out is None else out for name in names]
     return Gradients(to_maps, to_boxes, tuple(parts) if isinstance(wrt, tuple) else parts[0])
@@ -127,13 +196,13 @@ def gradients(
 
 def _floating_out(out: Any) -> Any:
     """`out`, once it is known to be of a floating dtype if it is an array."""
-    if isinstance(out, np.ndarray):
+    if isinstance(out, np.ndarray) or is_cupy(out):
         refuse_mask("out", out)
         floating("out", out.dtype)
     return out
 
 
-def _of_boxes(boxes: Boxes, out: Any, inputs: Inputs) -> list[Array]:
+def _of_boxes(boxes: Boxes, out: Any, inputs: Inputs, place: Place | None) -> list[Array]:
     """An array for each of the boxes', from `out` where that is given."""
     count = len(boxes.arrays)
     given: Sequence[Any] = [out] * count
@@ -146,7 +215,7 @@ def _of_boxes(boxes: Boxes, out: Any, inputs: Inputs) -> list[Array]:
         if out is not None and array is None:
             raise TypeError("out must be a list of arrays, like boxes; got None in it")
         dtype = seen.dtype.newbyteorder("=") if name_of(seen.dtype) in FLOATS else geometry
-        results.append(result("boxes", seen.shape, dtype, _floating_out(array), inputs))
+        results.append(result("boxes", seen.shape, dtype, _floating_out(array), inputs, place))
         if array is not None:
             inputs = {**inputs, "another array of out": [*inputs.get("another array of out", ()), array]}
     return results

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..cpu import _separable
-from .arrays import as_array, refuse_inexact, refuse_mask
+from .arrays import ANYWHERE, Place, as_array, as_float64, on_device, refuse_inexact, refuse_mask, same_place
 from .layout import name_of, planar_shape
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class Maps(NamedTuple):
     values: Array | None  # None: only their shape was given
 
 
-def maps(name: str, value: object, ndims: Collection[int], shape: str) -> Array:
+def maps(name: str, value: object, ndims: Collection[int], shape: str, place: Place | None = None) -> Array:
     """Feature maps or images: an array that kernels can read, native byte order, with an allowed number of axes."""
-    array = as_array(name, value)
+    array = same_place(name, as_array(name, value, place), place)
     stored(name, array.dtype)
     if array.ndim not in ndims:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
@@ -50,11 +50,13 @@ def _computable(name: str, maps: Array) -> Array:
     if name_of(maps.dtype) == "bool":
         return maps.view(np.uint8)
     dtype = maps.dtype.newbyteorder("=")
-    if name_of(dtype) in CONVERTED:
-        refuse_inexact(name, maps)
-        dtype = np.dtype(np.float64)
     try:
-        return maps.astype(dtype, copy=False)
+        if name_of(dtype) not in CONVERTED:
+            return maps.astype(dtype, copy=False)
+        if on_device(maps):
+            return as_float64(name, maps)  # type: ignore[no-any-return]
+        refuse_inexact(name, maps)
+        return maps.astype(np.float64)
     except MemoryError as error:
         raise MemoryError(f"{name} of dtype {maps.dtype} needs a copy that cannot be had: {error}") from None
 
@@ -158,7 +160,7 @@ def floating(name: str, dtype: np.dtype[Any]) -> None:
 
 def grad_output(value: object) -> Array:
     """An array of a floating dtype, native byte order."""
-    array = as_array("grad_output", value)
+    array = as_array("grad_output", value, ANYWHERE)
     floating("grad_output", array.dtype)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
@@ -182,11 +184,13 @@ def is_shape(value: object) -> bool:
 
 
 def maps_or_shape(
-    name: str, value: Any, ndims: Collection[int], shape: str, names: tuple[str, ...], dtype: np.dtype[Any]
+    name: str, value: Any, ndims: Collection[int], shape: str, names: tuple[str, ...], grad: Array
 ) -> Maps:
-    """The maps; or their shape, where that is all that the gradients `names` need. Their dtype is then `dtype`."""
+    """The maps; or their shape, where that is all that the gradients `names` need. Their dtype is then that of `grad`,
+    the gradient of the result, which they lie beside.
+    """
     if not is_shape(value):
-        array = maps(name, value, ndims, shape)
+        array = maps(name, value, ndims, shape, Place("grad_output", grad))
         return Maps(array.shape, array.dtype, array)
     if "boxes" in names:
         raise TypeError(f"{name} must be the maps where wrt has 'boxes'; got the shape {value}")
@@ -195,4 +199,4 @@ def maps_or_shape(
         raise ValueError(f"{name} must have shape {shape}; got {sides}")
     if min(sides) < 0 or max(sides) > MAX_SIDE:
         raise ValueError(f"{name} must have sides in [0, {MAX_SIDE}]; got {sides}")
-    return Maps(sides, dtype, None)
+    return Maps(sides, grad.dtype, None)

@@ -16,6 +16,7 @@ def roi_align(
     batch_indices: object,
     layout: object,
     dtype: object,
+    validate: object,
     out: object,
     num_threads: object,
 ) -> NDArray[Any] | None: ...
@@ -29,6 +30,7 @@ def crop_and_resize(
     snap_edges: object,
     layout: object,
     dtype: object,
+    validate: object,
     out: object,
     num_threads: object,
 ) -> NDArray[Any] | None: ...

@@ -149,6 +149,10 @@ cdef bint copy_boxes(const Call* call, bint in_boxes, bint x_first, Snapshot& co
     return copies.copy_boxes(<const double*> first, box, side, x_first, most)
 
 
+cdef bint is_bool(object value) noexcept:
+    return value is True or value is False
+
+
 cdef bint exact_int(object value, index least, index most, index* to) noexcept:
     cdef int overflow = 0
     if type(value) is not int:
@@ -239,7 +243,7 @@ cdef object run(Call* call, Operator& op, object dtype, object out, int columns,
 
 
 def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, dtype,
-              out, num_threads):
+              validate, out, num_threads):
     """The result of `cyroi.roi_align`, or None where the call is not an ordinary one."""
     cdef Call call
     cdef Operator op
@@ -247,7 +251,7 @@ def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned,
     cdef int threads = 1
     if type(mode) is not str or mode != "avg" or type(layout) is not str:
         return None
-    if aligned is not True and aligned is not False:
+    if not (is_bool(aligned) and is_bool(validate)):
         return None
     call.layout = CYROI_NHWC if layout == "NHWC" else CYROI_NCHW
     op.convention, op.aligned, op.spatial_scale, op.snap_edges = _ROI_ALIGN, aligned is True, 0, False
@@ -269,8 +273,8 @@ def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio, aligned,
         release(&call)
 
 
-def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_value, snap_edges, layout, dtype, out,
-                    num_threads):
+def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_value, snap_edges, layout, dtype,
+                    validate, out, num_threads):
     """The result of `cyroi.crop_and_resize` for a batch of images, or None where the call is not an ordinary one."""
     cdef Call call
     cdef Operator op
@@ -280,7 +284,7 @@ def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_
         return None
     call.layout = CYROI_NHWC if layout == "NHWC" else CYROI_NCHW
     op.convention = _CROP_BILINEAR if method == "bilinear" else _CROP_NEAREST
-    if snap_edges is not True and snap_edges is not False:
+    if not (is_bool(snap_edges) and is_bool(validate)):
         return None
     op.aligned, op.sampling_ratio, op.spatial_scale, op.snap_edges = False, 0, 1, snap_edges is True
     if not (call.layout == CYROI_NHWC or layout == "NCHW") or (op.convention == _CROP_NEAREST and method != "nearest"):

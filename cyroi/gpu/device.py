@@ -127,7 +127,7 @@ def upload(array: np.ndarray[Any, Any]) -> Any:
     runtime, stream = cupy.cuda.runtime, cupy.cuda.get_current_stream()
     runtime.memcpyAsync(result.data.ptr, pinned.ptr, array.nbytes, runtime.memcpyHostToDevice, stream.ptr)
     if stream.is_capturing():
-        keep(pinned)
+        keep((pinned, result))
     else:
         event = cupy.cuda.Event(disable_timing=True)
         event.record(stream)
@@ -171,12 +171,12 @@ def capturing() -> bool:
     return bool(cupy.cuda.get_current_stream().is_capturing())
 
 
-def keep(array: Any) -> None:
-    """Keeps memory that the graph works on, if one is being captured."""
-    if not capturing():
-        return
-    of_graph = getattr(cupy.cuda.get_current_stream(), "_graph_host_funcargs", None)  # CuPy hands it to its Graph
-    (of_graph if isinstance(of_graph, list) else _kept).append(array)
+def keep(memory: Any) -> None:
+    """Keeps memory alive that a captured graph works on. Without one, streams use memory again in their order."""
+    stream = cupy.cuda.get_current_stream()
+    if stream.is_capturing():
+        of_graph = getattr(stream, "_graph_host_funcargs", None)  # which CuPy hands over to its Graph
+        (of_graph if isinstance(of_graph, list) else _kept).append(memory)
 
 
 # --- kernels ---

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _engine
-from ..arguments import hints, results, threads, validate
+from ..arguments import hints, results, threads
+from ..arguments import validate as check
+from ..arguments.arrays import ANYWHERE, Place
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
 from ..cpu import _quick, _separable
@@ -30,6 +32,7 @@ def crop_and_resize(
     snap_edges: bool = False,
     layout: str = "NHWC",
     dtype: DTypeLike | None = None,
+    validate: bool = True,
     out: Array | None = None,
     num_threads: int | None = None,
 ) -> Array:
@@ -44,7 +47,8 @@ def crop_and_resize(
         (with layout "NCHW": (C, H, W) or (H, W)). Its dtype is float32, float64, float16, bfloat16 (of the package
         ml_dtypes), uint8, int8, uint16, int16 or bool. Read in place wherever the innermost stride is one element;
         otherwise copied. Integers of 32 and 64 bits, within +-2**53, are copied to float64; so the labels of a map
-        come out exactly, with method "nearest" and their own dtype.
+        come out exactly, with method "nearest" and their own dtype. If it lies on a CUDA device, all is computed there,
+        and the result is a CuPy array (``docs/gpu.md``).
     boxes : array_like, shape (K, 4)
         y1, x1, y2, x2, normalised: 0 is the centre of the first pixel of the image, 1 that of the last one.
         Any real dtype of at most 64 bits, or objects that are all real numbers; finite. Values may lie outside
@@ -69,6 +73,9 @@ def crop_and_resize(
     dtype : dtype, optional
         Of a new result, any that `image` may have. Integers are rounded half to even and saturate; NaN becomes 0, and
         bool is whether that is not 0. Crops of a uint8 image to look at: ``dtype=np.uint8``.
+    validate : bool, default True
+        Whether to wait until boxes that lie on a CUDA device are known to be good. Without the wait a bad one is no
+        error: its part of the result is NaN, 0 in integers. Boxes in host memory are always checked.
     out : ndarray, optional
         Receives the result: of its shape, writable, sharing no memory with the inputs, of any dtype that
         `image` may have, converted as for `dtype`, which is then None.
@@ -130,26 +137,30 @@ def crop_and_resize(
             [3., 4., 5.]]], dtype=float32)
     """
     ordinary = _quick.crop_and_resize(
-        image, boxes, box_indices, crop_size, method, extrapolation_value, snap_edges, layout, dtype, out, num_threads
-    )
+        image, boxes, box_indices, crop_size, method, extrapolation_value, snap_edges, layout, dtype, validate, out,
+        num_threads,
+    )  # fmt: skip
     if ordinary is not None:
         return ordinary
-    layout = validate.choice("layout", layout, AXES)
+    layout = check.choice("layout", layout, AXES)
     sampling = sampling_of(method, snap_edges)
-    array = validate.maps("image", image, (2, 3, 4), image_shape(layout))
+    array = check.maps("image", image, (2, 3, 4), image_shape(layout), ANYWHERE)
     maps = as_batch(array, layout)
     hints.other_layout("image", maps.shape, maps.itemsize, layout)
-    height, width = validate.output_size("crop_size", crop_size)
-    fill = validate.real("extrapolation_value", extrapolation_value)
+    height, width = check.output_size("crop_size", crop_size)
+    fill = check.real("extrapolation_value", extrapolation_value)
     num_threads = threads.resolve(num_threads)
+    wait = check.boolean("validate", validate)
+    place = Place("image", array)
     images, channels = planar_shape(maps.shape, layout)[:2]
-    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=array.ndim < 4)
+    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=array.ndim < 4, place=place, wait=wait)
     hints.not_normalised(crops.coordinates)
-    shape = layout_shape((len(crops.images), channels, height, width), layout)
+    shape = layout_shape((crops.total, channels, height, width), layout)
     has_channels = array.ndim > 2
-    shape = shape if has_channels else (len(crops.images), height, width)
-    inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices]}
-    result = results.result("crop_size", shape, results.result_dtype(maps.dtype, dtype, out), out, inputs)
+    shape = shape if has_channels else (crops.total, height, width)
+    inputs = {"image": [image, maps], "boxes": crops.sources, "box_indices": [box_indices, crops.images]}
+    result_dtype = results.result_dtype(maps.dtype, dtype, out)
+    result = results.result("crop_size", shape, result_dtype, out, inputs, place)
     target = result if has_channels else np.expand_dims(result, layout.index("C"))
     _engine.apply(sampling, maps, crops, target, layout, num_threads, "crop_size", fill)
     return result if out is None else out
@@ -161,5 +172,5 @@ def image_shape(layout: str) -> str:
 
 def sampling_of(method: object, snap_edges: object) -> _engine.Sampling:
     """What crop_and_resize and its gradients tell the kernels of where they sample."""
-    convention = METHODS[validate.choice("method", method, METHODS)]
-    return _engine.Sampling(convention, snap_edges=validate.boolean("snap_edges", snap_edges))
+    convention = METHODS[check.choice("method", method, METHODS)]
+    return _engine.Sampling(convention, snap_edges=check.boolean("snap_edges", snap_edges))

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _engine
-from ..arguments import hints, results, threads, validate
+from ..arguments import hints, results, threads
+from ..arguments import validate as check
+from ..arguments.arrays import Place
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, batch_shape
 from .crop_and_resize import image_shape, sampling_of
@@ -26,6 +28,7 @@ def crop_and_resize_backward(
     snap_edges: bool = False,
     wrt: str | tuple[str, ...] = "image",
     layout: str = "NHWC",
+    validate: bool = True,
     out: Array | None = None,
     num_threads: int | None = None,
 ) -> Any:
@@ -48,6 +51,9 @@ def crop_and_resize_backward(
         Of no effect: samples outside the image contribute nothing, whatever their value.
     wrt : {"image", "boxes"} or a tuple of them
         What to differentiate with respect to.
+    validate : bool, default True
+        As in `cyroi.crop_and_resize`. Without the wait the gradient to a bad box is NaN, and it gives nothing to the
+        gradient to the images.
     out : ndarray, optional
         Receives the one gradient that `wrt` asks for: of its shape, float32, float64, float16 or bfloat16, writable,
         sharing no memory with the inputs. Overwritten, not added to. The gradient to the images takes memory of its
@@ -134,23 +140,25 @@ def crop_and_resize_backward(
     >>> gradients[1]
     array([[5. , 0.5, 5. , 0.5]])
     """
-    layout = validate.choice("layout", layout, AXES)
+    layout = check.choice("layout", layout, AXES)
     sampling = sampling_of(method, snap_edges)
-    names = validate.wrt_names(wrt, ("image", "boxes"))
-    grad = validate.grad_output(grad_output)
-    maps = validate.maps_or_shape("image", image, (2, 3, 4), image_shape(layout), names, grad.dtype)
-    validate.real("extrapolation_value", extrapolation_value)
+    names = check.wrt_names(wrt, ("image", "boxes"))
+    grad = check.grad_output(grad_output)
+    maps = check.maps_or_shape("image", image, (2, 3, 4), image_shape(layout), names, grad)
+    check.real("extrapolation_value", extrapolation_value)
     num_threads = threads.resolve(num_threads)
+    wait = check.boolean("validate", validate)
+    place = Place("grad_output", grad)
     images, channels = batch_shape(maps.shape, layout)[:2]
-    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=len(maps.shape) < 4)
+    crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=len(maps.shape) < 4, place=place, wait=wait)
     hints.not_normalised(crops.coordinates)
-    pixels = validate.grad_shape(grad, len(crops.images), channels, layout, channel_axis=len(maps.shape) > 2)
+    pixels = check.grad_shape(grad, crops.total, channels, layout, channel_axis=len(maps.shape) > 2)
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],
         "image": [image, maps.values],
         "boxes": crops.sources,
-        "box_indices": [box_indices],
+        "box_indices": [box_indices, crops.images],
     }
-    gradients = results.gradients(names, "image", maps, crops, wrt, out, inputs)
+    gradients = results.gradients(names, "image", maps, crops, wrt, out, inputs, place)
     _engine.differentiate(sampling, pixels, maps, crops, gradients, layout, num_threads, "image")
     return gradients.returned

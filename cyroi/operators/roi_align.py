@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import _engine
-from ..arguments import hints, results, threads, validate
+from ..arguments import hints, results, threads
+from ..arguments import validate as check
+from ..arguments.arrays import ANYWHERE, Place
 from ..arguments.boxes import roi_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
 from ..cpu import _quick, _separable
@@ -29,6 +31,7 @@ def roi_align(
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
     dtype: DTypeLike | None = None,
+    validate: bool = True,
     out: Array | None = None,
     num_threads: int | None = None,
 ) -> Array:
@@ -43,6 +46,7 @@ def roi_align(
         Feature maps, in the axis order of `layout`, or a single image without the axis N: float32, float64, float16,
         bfloat16 (of the package ml_dtypes), uint8, int8, uint16, int16 or bool. Read in place wherever the innermost
         stride is one element; otherwise copied. Integers of 32 and 64 bits, within +-2**53, are copied to float64.
+        If it lies on a CUDA device, all is computed there, and the result is a CuPy array (``docs/gpu.md``).
     boxes : array_like or list of array_like
         Corners x1, y1, x2, y2 in units of the image, which `spatial_scale` converts to pixels of
         the map. Any real dtype of at most 64 bits, or objects that are all real numbers; finite. One of
@@ -73,6 +77,9 @@ def roi_align(
     dtype : dtype, optional
         Of a new result, any that `input` may have. Integers are rounded half to even and saturate; NaN becomes 0, and
         bool is whether that is not 0.
+    validate : bool, default True
+        Whether to wait until boxes that lie on a CUDA device are known to be good. Without the wait a bad one is no
+        error: its part of the result is NaN, 0 in integers. Boxes in host memory are always checked.
     out : ndarray, optional
         Receives the result: of its shape, writable, sharing no memory with the inputs, of any dtype that
         `input` may have, converted as for `dtype`, which is then None.
@@ -139,24 +146,27 @@ def roi_align(
            [10.5, 12.5]], dtype=float32)
     """
     ordinary = _quick.roi_align(
-        input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, dtype, out,
-        num_threads,
+        input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, dtype,
+        validate, out, num_threads,
     )  # fmt: skip
     if ordinary is not None:
         return ordinary
-    layout = validate.choice("layout", layout, AXES)
-    validate.choice("mode", mode, MODES)
-    array = validate.maps("input", input, (3, 4), maps_shape(layout))
+    layout = check.choice("layout", layout, AXES)
+    check.choice("mode", mode, MODES)
+    array = check.maps("input", input, (3, 4), maps_shape(layout), ANYWHERE)
     maps = as_batch(array, layout)
     hints.other_layout("input", maps.shape, maps.itemsize, layout)
-    height, width = validate.output_size("output_size", output_size)
+    height, width = check.output_size("output_size", output_size)
     sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
     num_threads = threads.resolve(num_threads)
+    wait = check.boolean("validate", validate)
+    place = Place("input", array)
     images, channels = planar_shape(maps.shape, layout)[:2]
-    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=array.ndim == 3)
-    shape = layout_shape((len(rois.images), channels, height, width), layout)
-    inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices]}
-    result = results.result("output_size", shape, results.result_dtype(maps.dtype, dtype, out), out, inputs)
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=array.ndim == 3, place=place, wait=wait)
+    shape = layout_shape((rois.total, channels, height, width), layout)
+    inputs = {"input": [input, maps], "boxes": rois.sources, "batch_indices": [batch_indices, rois.images]}
+    result_dtype = results.result_dtype(maps.dtype, dtype, out)
+    result = results.result("output_size", shape, result_dtype, out, inputs, place)
     _engine.apply(sampling, maps, rois, result, layout, num_threads, "output_size")
     return result if out is None else out
 
@@ -169,7 +179,7 @@ def sampling_of(spatial_scale: object, sampling_ratio: object, aligned: object) 
     """What RoI Align and its gradients tell the kernels of where they sample."""
     return _engine.Sampling(
         _separable.ROI_ALIGN,
-        validate.spatial_scale("spatial_scale", spatial_scale),
-        validate.sampling_ratio("sampling_ratio", sampling_ratio),
-        validate.boolean("aligned", aligned),
+        check.spatial_scale("spatial_scale", spatial_scale),
+        check.sampling_ratio("sampling_ratio", sampling_ratio),
+        check.boolean("aligned", aligned),
     )

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _engine
-from ..arguments import results, threads, validate
+from ..arguments import results, threads
+from ..arguments import validate as check
+from ..arguments.arrays import Place
 from ..arguments.boxes import roi_boxes
 from ..arguments.layout import AXES, batch_shape
 from .roi_align import MODES, maps_shape, sampling_of
@@ -27,6 +29,7 @@ def roi_align_backward(
     wrt: str | tuple[str, ...] = "input",
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
+    validate: bool = True,
     out: Array | list[Array] | None = None,
     num_threads: int | None = None,
 ) -> Any:
@@ -47,6 +50,9 @@ def roi_align_backward(
         As in `cyroi.roi_align`.
     wrt : {"input", "boxes"} or a tuple of them
         What to differentiate with respect to.
+    validate : bool, default True
+        As in `cyroi.roi_align`. Without the wait the gradient to a bad box is NaN, and it gives nothing to the
+        gradient to the maps.
     out : ndarray, or list of ndarray for the gradient to a list of boxes, optional
         Receives the one gradient that `wrt` asks for: of its shape, float32, float64, float16 or bfloat16, writable,
         sharing no memory with the inputs. Overwritten, not added to. The gradient to the maps takes memory of its
@@ -129,22 +135,24 @@ def roi_align_backward(
     >>> float(cyroi.roi_align_backward([[[[1.0]]]], (1, 1, 2, 2), [[0, 0, 0, 1, 1]]).sum())
     1.0
     """
-    layout = validate.choice("layout", layout, AXES)
-    validate.choice("mode", mode, MODES)
-    names = validate.wrt_names(wrt, ("input", "boxes"))
-    grad = validate.grad_output(grad_output)
-    maps = validate.maps_or_shape("input", input, (3, 4), maps_shape(layout), names, grad.dtype)
+    layout = check.choice("layout", layout, AXES)
+    check.choice("mode", mode, MODES)
+    names = check.wrt_names(wrt, ("input", "boxes"))
+    grad = check.grad_output(grad_output)
+    maps = check.maps_or_shape("input", input, (3, 4), maps_shape(layout), names, grad)
     sampling = sampling_of(spatial_scale, sampling_ratio, aligned)
     num_threads = threads.resolve(num_threads)
+    wait = check.boolean("validate", validate)
+    place = Place("grad_output", grad)
     images, channels = batch_shape(maps.shape, layout)[:2]
-    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=len(maps.shape) == 3)
-    bins = validate.grad_shape(grad, len(rois.images), channels, layout)
+    rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=len(maps.shape) == 3, place=place, wait=wait)
+    bins = check.grad_shape(grad, rois.total, channels, layout)
     inputs: results.Inputs = {
         "grad_output": [grad_output, grad],
         "input": [input, maps.values],
         "boxes": rois.sources,
-        "batch_indices": [batch_indices],
+        "batch_indices": [batch_indices, rois.images],
     }
-    gradients = results.gradients(names, "input", maps, rois, wrt, out, inputs)
+    gradients = results.gradients(names, "input", maps, rois, wrt, out, inputs, place)
     _engine.differentiate(sampling, bins, maps, rois, gradients, layout, num_threads, "input")
     return gradients.returned

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..arguments import validate
+from ..arguments import validate as check
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, as_batch
 from ._bilinear import bilinear
@@ -29,6 +29,7 @@ def crop_and_resize(
     snap_edges: bool = False,
     layout: str = "NHWC",
     dtype: DTypeLike | None = None,
+    validate: bool = True,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[Any]:
@@ -42,7 +43,7 @@ def crop_and_resize(
         Of a new result, to which it is cast; float64 by default.
     out : ndarray, optional
         Receives the result, cast to its dtype.
-    num_threads : int, optional
+    validate, num_threads
         Ignored; here so that the signatures agree.
 
     Returns
@@ -59,7 +60,7 @@ def crop_and_resize(
     """
     pixels = np.asarray(image)
     maps = as_batch(pixels, layout).transpose(AXES[layout])
-    height, width = validate.output_size("crop_size", crop_size)
+    height, width = check.output_size("crop_size", crop_size)
     rois = crop_boxes(boxes, box_indices, len(maps), maps.dtype, single=pixels.ndim < 4)
     crops = np.empty((len(rois.images), maps.shape[1], height, width))
     for crop, (y1, x1, y2, x2), i in zip(crops, rois.rows(), rois.images, strict=True):

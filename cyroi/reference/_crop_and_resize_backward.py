@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arguments.boxes import BOX_VALUES, crop_boxes
+from ..arguments.boxes import crop_boxes
+from ..arguments.coordinates import BOX_VALUES
 from ..arguments.layout import AXES, as_batch
 from ..arguments.validate import wrt_names
 from . import _gradients
@@ -28,6 +29,7 @@ def crop_and_resize_backward(
     snap_edges: bool = False,
     wrt: str | tuple[str, ...] = "image",
     layout: str = "NHWC",
+    validate: bool = True,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> Any:
@@ -41,7 +43,7 @@ def crop_and_resize_backward(
         As in `cyroi.crop_and_resize_backward`.
     out : ndarray, optional
         Receives the one gradient that `wrt` asks for, cast to its dtype. Overwritten, not added to.
-    num_threads : int, optional
+    validate, num_threads
         Ignored; here so that the signatures agree.
 
     Returns

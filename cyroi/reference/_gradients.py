@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import validate
-from ..arguments.boxes import BOX_VALUES, Boxes
+from ..arguments.boxes import Boxes
+from ..arguments.coordinates import BOX_VALUES
 from ..arguments.layout import AXES
 from ._bilinear import slope_y, spread
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..arguments import validate
+from ..arguments import validate as check
 from ..arguments.boxes import roi_boxes
 from ..arguments.layout import AXES, as_batch
 from ._bilinear import bilinear
@@ -32,6 +32,7 @@ def roi_align(
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
     dtype: DTypeLike | None = None,
+    validate: bool = True,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[Any]:
@@ -45,7 +46,7 @@ def roi_align(
         Of a new result, to which it is cast; float64 by default.
     out : ndarray, optional
         Receives the result, cast to its dtype.
-    num_threads : int, optional
+    validate, num_threads
         Ignored; here so that the signatures agree.
 
     Returns
@@ -61,7 +62,7 @@ def roi_align(
     """
     pixels = np.asarray(input)
     maps = as_batch(pixels, layout).transpose(AXES[layout])
-    height, width = validate.output_size("output_size", output_size)
+    height, width = check.output_size("output_size", output_size)
     rois = roi_boxes(boxes, batch_indices, len(maps), maps.dtype, single=pixels.ndim == 3)
     crops = np.empty((len(rois.images), maps.shape[1], height, width))
     for crop, (y1, x1, y2, x2), image in zip(crops, rois.rows(), rois.images, strict=True):
@@ -116,7 +117,7 @@ def _sample_numbers(bin_starts: NDArray[Any], step: float, extent: float, grid: 
     An adaptive grid of many more samples than the map has pixels is cut to those that may lie in [-1, size]; the
     coordinates of all others are outside, and what is outside counts 0.
     """
-    if grid <= 4 * size + validate.MAX_SAMPLING_RATIO:  # never a grid of fixed size
+    if grid <= 4 * size + check.MAX_SAMPLING_RATIO:  # never a grid of fixed size
         return np.arange(grid, dtype=float)[np.newaxis]
     # Samples are at least half a pixel apart; `slack` of them covers the rounding of large coordinates.
     slack = 8 + int(np.finfo(bin_starts.dtype).eps * 32 * (abs(float(bin_starts[0])) + extent))

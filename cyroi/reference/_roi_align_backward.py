@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arguments.boxes import BOX_VALUES, roi_boxes
+from ..arguments.boxes import roi_boxes
+from ..arguments.coordinates import BOX_VALUES
 from ..arguments.layout import AXES, as_batch
 from ..arguments.validate import wrt_names
 from . import _gradients
@@ -30,6 +31,7 @@ def roi_align_backward(
     wrt: str | tuple[str, ...] = "input",
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
+    validate: bool = True,
     out: NDArray[Any] | list[NDArray[Any]] | None = None,
     num_threads: int | None = None,
 ) -> Any:
@@ -43,7 +45,7 @@ def roi_align_backward(
         As in `cyroi.roi_align_backward`.
     out : ndarray, or list of ndarray for a list of boxes, optional
         Receives the one gradient that `wrt` asks for, cast to its dtype. Overwritten, not added to.
-    num_threads : int, optional
+    validate, num_threads
         Ignored; here so that the signatures agree.
 
     Returns

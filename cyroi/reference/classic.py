@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import results, threads, validate
+from ..arguments import results, threads
+from ..arguments import validate as check
 from ..arguments.boxes import crop_boxes, roi_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape, writable
 from ..cpu import _classic
@@ -40,6 +41,7 @@ def roi_align(
     batch_indices: ArrayLike | None = None,
     layout: str = "NCHW",
     dtype: DTypeLike | None = None,
+    validate: bool = True,
     out: Array | None = None,
     num_threads: int | None = None,
 ) -> Array:
@@ -49,7 +51,7 @@ def roi_align(
     ----------
     input : array_like, shape (N, C, H, W)
         As in `cyroi.roi_align`, but float32 or float64 only.
-    boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, num_threads
+    boxes, output_size, spatial_scale, sampling_ratio, aligned, mode, batch_indices, layout, validate, num_threads
         As in `cyroi.roi_align`.
     dtype : dtype, optional
         That of the maps, or None: the classic loops convert nothing.
@@ -68,14 +70,15 @@ def roi_align(
     >>> roi_align(np.arange(16.0).reshape(1, 1, 4, 4), [[0, 0, 0, 4, 4]], 1, sampling_ratio=2, aligned=True)
     array([[[[7.5]]]])
     """
-    layout = validate.choice("layout", layout, AXES)
-    validate.choice("mode", mode, MODES)
-    array = _floating("input", validate.maps("input", input, (3, 4), maps_shape(layout)))
+    layout = check.choice("layout", layout, AXES)
+    check.choice("mode", mode, MODES)
+    array = _floating("input", check.maps("input", input, (3, 4), maps_shape(layout)))
     maps = as_batch(array, layout)
-    height, width = validate.output_size("output_size", output_size)
-    scale = validate.spatial_scale("spatial_scale", spatial_scale)
-    ratio = validate.sampling_ratio("sampling_ratio", sampling_ratio)
-    half_pixel = validate.boolean("aligned", aligned)
+    height, width = check.output_size("output_size", output_size)
+    scale = check.spatial_scale("spatial_scale", spatial_scale)
+    ratio = check.sampling_ratio("sampling_ratio", sampling_ratio)
+    half_pixel = check.boolean("aligned", aligned)
+    check.boolean("validate", validate)
     num_threads = threads.resolve(num_threads)
     images, channels = planar_shape(maps.shape, layout)[:2]
     rois = roi_boxes(boxes, batch_indices, images, maps.dtype, single=array.ndim == 3)
@@ -101,6 +104,7 @@ def crop_and_resize(
     snap_edges: bool = False,
     layout: str = "NHWC",
     dtype: DTypeLike | None = None,
+    validate: bool = True,
     out: Array | None = None,
     num_threads: int | None = None,
 ) -> Array:
@@ -110,7 +114,7 @@ def crop_and_resize(
     ----------
     image : array_like
         As in `cyroi.crop_and_resize`, but float32 or float64 only.
-    boxes, box_indices, crop_size, method, extrapolation_value, layout, num_threads
+    boxes, box_indices, crop_size, method, extrapolation_value, layout, validate, num_threads
         As in `cyroi.crop_and_resize`.
     snap_edges : bool
         False: the classic loops have no such option.
@@ -133,14 +137,15 @@ def crop_and_resize(
            [1. , 1.5, 2. ],
            [2. , 2.5, 3. ]])
     """
-    layout = validate.choice("layout", layout, AXES)
-    validate.choice("method", method, METHODS)
-    if validate.boolean("snap_edges", snap_edges):
+    layout = check.choice("layout", layout, AXES)
+    check.choice("method", method, METHODS)
+    if check.boolean("snap_edges", snap_edges):
         raise ValueError("snap_edges must be False: the classic loops have no such option")
-    array = _floating("image", validate.maps("image", image, (2, 3, 4), image_shape(layout)))
+    array = _floating("image", check.maps("image", image, (2, 3, 4), image_shape(layout)))
     maps = as_batch(array, layout)
-    height, width = validate.output_size("crop_size", crop_size)
-    fill = validate.real("extrapolation_value", extrapolation_value)
+    height, width = check.output_size("crop_size", crop_size)
+    fill = check.real("extrapolation_value", extrapolation_value)
+    check.boolean("validate", validate)
     num_threads = threads.resolve(num_threads)
     images, channels = planar_shape(maps.shape, layout)[:2]
     crops = crop_boxes(boxes, box_indices, images, maps.dtype, single=array.ndim < 4)

@@ -119,9 +119,11 @@ def test_ordinary_calls_stay_with_the_quick_face():
     for side, taken in ((edge, True), (np.nextafter(edge, np.float32(np.inf)), False)):
         boxes = np.float32([[0, 0, 1, side]])
         result = _quick.crop_and_resize(
-            IMAGE, boxes, np.array([0]), 4, "bilinear", 0.0, False, "NHWC", None, None, None
+            IMAGE, boxes, np.array([0]), 4, "bilinear", 0.0, False, "NHWC", None, True, None, None
         )
         assert (result is not None) is taken
     one = np.float32([[0, 0, 1, 1]])
-    quick = _quick.crop_and_resize(IMAGE, one, np.array([0]), 4, "bilinear", 0.0, True, "NHWC", np.uint8, None, None)
+    quick = _quick.crop_and_resize(
+        IMAGE, one, np.array([0]), 4, "bilinear", 0.0, True, "NHWC", np.uint8, False, None, None
+    )
     assert_same_bits(quick, cyroi.crop_and_resize(IMAGE[0], one, crop_size=4, snap_edges=True, dtype=np.uint8))

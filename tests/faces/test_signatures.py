@@ -13,15 +13,15 @@ from support.operators import OPERATORS
 
 EXPECTED = {
     "roi_align": "(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False, *, mode='avg',"
-    " batch_indices=None, layout='NCHW', dtype=None, out=None, num_threads=None)",
+    " batch_indices=None, layout='NCHW', dtype=None, validate=True, out=None, num_threads=None)",
     "crop_and_resize": "(image, boxes, box_indices=None, crop_size=None, method='bilinear', extrapolation_value=0.0, *,"
-    " snap_edges=False, layout='NHWC', dtype=None, out=None, num_threads=None)",
+    " snap_edges=False, layout='NHWC', dtype=None, validate=True, out=None, num_threads=None)",
 }
 EXPECTED_BACKWARD = {
     "roi_align": "(grad_output, input, boxes, spatial_scale=1.0, sampling_ratio=-1, aligned=False, *, mode='avg',"
-    " wrt='input', batch_indices=None, layout='NCHW', out=None, num_threads=None)",
+    " wrt='input', batch_indices=None, layout='NCHW', validate=True, out=None, num_threads=None)",
     "crop_and_resize": "(grad_output, image, boxes, box_indices=None, method='bilinear', extrapolation_value=0.0, *,"
-    " snap_edges=False, wrt='image', layout='NHWC', out=None, num_threads=None)",
+    " snap_edges=False, wrt='image', layout='NHWC', validate=True, out=None, num_threads=None)",
 }
 
 
@@ -81,8 +81,18 @@ def test_operators_document_errors_formula_and_source(operator, direction):
 # --- what operators share is said in the same words; docstrings stay whole in the source, where editors read them ---
 
 SAME = {
-    "function": ["layout", "out", "num_threads", "TypeError", "IndexError", "MemoryError"],
-    "backward": ["wrt", "out", "num_threads", "TypeError", "ValueError", "IndexError", "MemoryError", "Values are"],
+    "function": ["layout", "validate", "out", "num_threads", "TypeError", "IndexError", "MemoryError"],
+    "backward": [
+        "wrt",
+        "validate",
+        "out",
+        "num_threads",
+        "TypeError",
+        "ValueError",
+        "IndexError",
+        "MemoryError",
+        "Values are",
+    ],
 }
 
 

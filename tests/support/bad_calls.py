@@ -165,6 +165,8 @@ def both(maps: str, size: str) -> list[tuple[int, type[Exception], str, dict[str
         (117, TE, "num_threads", {"num_threads": 1.5}),
         (117, TE, "num_threads", {"num_threads": True}),
         (117, TE, "num_threads", {"num_threads": "2"}),
+        (76, TE, "validate", {"validate": None}),
+        (76, TE, "validate", {"validate": 1}),
         (90, TE, "out", {"out": [1, 2]}),
         (90, VE, "layout", {"layout": "HWC"}),
         (90, TE, "layout", {"layout": None}),

@@ -32,6 +32,7 @@ def oddities(operator, call):
     rows = {operator.maps: in_maps, "boxes": in_boxes, "out": in_out, operator.index: in_index}
     rows[operator.size] = [np.int64(2), [2, 3], (2, True), (2,), 0, 2.0, True, None, (2**40, 2**40), 2**70, -1]
     rows["num_threads"] = [0, -1, 1.0, True, np.int64(1), "1", 2**31, 2**70]
+    rows["validate"] = [np.False_, 1, None]
     rows["layout"] = [Name("NCHW"), "nchw", "", None, b"NCHW"]
     if operator.name == "roi_align":
         rows["spatial_scale"] = [np.float32(1), 0, -1.0, np.nan, np.inf, True, "1", 10**400, None]

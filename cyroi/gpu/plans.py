@@ -1,0 +1,175 @@
+"""Plans of the boxes of a call: where their memory lies, how much of it there is, and whether all boxes are good.
+
+Decisions
+a) Memory for plans is bounded: boxes are planned and used in parts, of which each takes the memory of the one before.
+b) All boxes are checked before the first part is used, so that a bad one leaves results as they were; where boxes come
+   in several parts, they are planned twice for that. What is waited for is one word.
+c) Room for taps is a bound that is proven, where boxes were seen by the host. Else it is what boxes never exceeded that
+   are no larger than a thousand times the map, and planning says where one does: then, and where nobody waits for an
+   answer, it is what no box can exceed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arguments import hints
+from ..cpu import _separable
+from . import device
+from .boxes import Source, padded
+from .job import BAD, EXTENT, FAR, FULL, JOB, LINE, RANGE, SHARE
+
+if TYPE_CHECKING:
+    from ..arguments.sampling import Sampling
+
+MOST_BYTES = 256 << 20  # of plans at a time; of a single box, as many as it needs
+
+_THREADS = 64  # two warps
+_NUMBER = {"float": 4, "double": 8}  # bytes
+
+
+class Plans:
+    """Iterates over parts of the boxes, planned: the first box, the one after the last, and a job for the kernels.
+
+    turned: with what the gradient to the maps needs. numbers: of a tap; 3 with those of the gradient to the boxes.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sampling: Sampling,
+        maps: Sequence[int],
+        bins: Sequence[int],
+        real: str,
+        *,
+        numbers: int = 1,
+        turned: bool = False,
+        fill: float = 0.0,
+    ) -> None:
+        self.source, self.sampling, self.real, self.numbers, self.turned = source, sampling, real, numbers, turned
+        self.images, self.channels, *self.sizes = maps
+        self.bins = tuple(bins)
+        self.waits = source.unread is not None and source.unread.wait and not device.capturing()
+        self.job = np.zeros((), JOB)[()]
+        kind, scale, ratio, aligned, snap = sampling
+        self.job["op"] = (kind, aligned, ratio, scale, snap, *self.sizes, *self.bins, (0, 0, *self.bins))
+        self.job["images"], self.job["channels"], self.job["fill"] = self.images, self.channels, fill
+        self.job["flags"], self.job["stop"] = source.flags.data.ptr, self.waits
+        self._make_room(source.full or (source.unread is not None and not self.waits))
+
+    def __iter__(self) -> Iterator[tuple[int, int, Any]]:
+        planned = self.check()
+        for first, last in self._parts():
+            job, memory = planned or self._plan(first, last)
+            yield first, last, job
+            del memory
+
+    def check(self) -> Any:
+        """Waits for the check of all boxes, if need be; gives the plan of the only part, if that was made."""
+        planned = None
+        while self.waits and not self.source.checked:
+            for first, last in self._parts():
+                planned = self._plan(first, last)
+            found = device.read_flags(self.source.flags)
+            if found & BAD:
+                self._raise()
+            if found & FULL:
+                device.clear(self.source.flags)
+                self.source.full = True
+                self._make_room(True)
+                continue
+            if found & FAR:
+                hints.found_not_normalised()
+            self.source.checked = True
+        return planned if len(self._parts()) == 1 else None
+
+    def _raise(self) -> None:
+        assert self.source.unread is not None
+        self.source.unread.again(device.download)
+        raise ValueError("boxes must not be changed while a call reads them; a bad one was found, and is good now")
+
+    # --- memory ---
+
+    def _make_room(self, full: bool) -> None:
+        corners, axes = self.source.corners, range(2)
+        self.rooms = [
+            room(
+                self.sampling, None if corners is None else corners[:, axis::2], self.bins[axis], self.sizes[axis], full
+            )
+            for axis in axes
+        ]
+        self.of_box = sum(map(self._of_axis, axes)) + EXTENT.itemsize + 4
+        self.at_once = max(1, MOST_BYTES // self.of_box)
+
+    def _arrays(self, axis: int) -> dict[Any, int]:
+        """Bytes of the arrays of an axis that a box has, by the field, or by the number of a number."""
+        room = self.rooms[axis]
+        arrays: dict[Any, int] = {"ends": 4 * self.bins[axis], "pixel": 4 * room}
+        arrays |= dict.fromkeys(range(self.numbers), _NUMBER[self.real] * room)
+        if self.turned:
+            share = SHARE[self.real].itemsize
+            arrays |= {"share": share * room, "line": LINE.itemsize * room, "range": RANGE.itemsize * self.sizes[axis]}
+        return arrays
+
+    def _of_axis(self, axis: int) -> int:
+        return sum(self._arrays(axis).values())
+
+    def _parts(self) -> list[tuple[int, int]]:
+        total = self.source.total
+        parts = [(first, min(first + self.at_once, total)) for first in range(0, total, self.at_once)]
+        return parts or [(0, 0)] * self.turned  # without boxes, maps still have a gradient
+
+    # --- planning ---
+
+    def _plan(self, first: int, last: int) -> tuple[Any, Any]:
+        """A job for these boxes, and the memory that it needs."""
+        job, boxes = self.job.copy(), last - first
+        job["source"], job["boxes"] = self.source.part(first), boxes
+        whole: list[tuple[Any, Any, int]] = [(job, "extent", EXTENT.itemsize * boxes)]
+        if self.turned:
+            whole += [(job, "order", 4 * boxes), (job, "first", 4 * (self.images + 1))]
+        for axis, name in enumerate("yx"):
+            plan = job[name]
+            plan["room"] = self.rooms[axis]
+            for field, size in self._arrays(axis).items():
+                into = (plan["number"], field) if isinstance(field, int) else (plan, field)
+                whole.append((*into, size * boxes))
+        memory = device.empty((sum(padded(size) for _, _, size in whole),), np.uint8)
+        device.keep(memory)
+        address = memory.data.ptr
+        for fields, field, size in whole:
+            fields[field] = address
+            address += padded(size)
+        blocks = boxes + (self.images if self.turned else 0)
+        for geometry in self.source.geometries if blocks else ():
+            macros = {"CYROI_GEOMETRY": geometry, "CYROI_REAL": self.real, "CYROI_NUMBERS": str(self.numbers)}
+            device.launch(device.kernel("plan", macros), "plan", blocks, _THREADS, 0, job)
+        return job, memory
+
+
+def room(sampling: Sampling, corners: Any, bins: int, size: int, full: bool) -> int:
+    """Taps that any box has on one axis, at most; corners: (boxes, 2), low and high, None: on the device.
+
+    As sampled_capacity (sampled_axis.h) has it for one box, of the largest box and the farthest corner.
+    """
+    fixed = sampling.sampling_ratio if sampling.convention == _separable.ROI_ALIGN else 1
+    most = bins * (min(2 * fixed, size) if fixed else size)
+    few = size + 4 * bins  # of boxes no farther away than where a coordinate is rounded to whole pixels
+    if most <= few or (corners is None and full):
+        return most
+    if corners is None:
+        return few
+    with np.errstate(over="ignore"):
+        low, high = corners.astype(np.float64, copy=False).T * sampling.spatial_scale
+        far = max(float(np.abs(low).max(initial=1)), float(np.abs(high).max(initial=1)))
+        extent = float((high - low).max(initial=1))
+    epsilon = 1.2e-7 if corners.dtype == np.float32 else 2.3e-16
+    rounding = 16 * epsilon * (4 * far + size)
+    if not fixed:
+        samples = math.ceil(min((extent + rounding) / bins, size)) + 1
+        most = bins * min(2 * samples, size)
+    return min(most, size + bins * (4 + math.ceil(min(rounding, size))))
