@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).parents[2] / "asv_benchmarks"))
 from bench.table import replace_marked
 from gpu import __main__ as command
 from gpu import atomics, goals, records, report, tools
-from gpu.cases import DIRECTIONS, DTYPES, FORWARD, LAYOUTS, NAMES, TINY, TO_BOXES, TO_MAPS, Case, touched
+from gpu.cases import DIRECTIONS, DTYPES, FORWARD, LAYOUTS, NAMES, TINY, TO_BOXES, TO_MAPS, Case
 from gpu.contenders import ATOMICS, CHECKED, OURS, TOLERANCE, TORCHVISION, difference
 from gpu.parts import Part
 
@@ -83,13 +83,13 @@ def test_touched_pixels_are_those_that_have_a_gradient(name, layout):
     grad = getattr(cyroi, f"{case.operator}_backward")(ones, **case.backward_arguments(), wrt=case.maps_name)
     reached = np.count_nonzero(grad.transpose([layout.index(axis) for axis in "NCHW"])[:, 0])
     # A sample at a whole coordinate has a neighbour of weight 0, which others would read.
-    assert 0.9 * touched(case) <= reached <= touched(case)
+    assert 0.9 * case.touched <= reached <= case.touched
 
 
 def test_bytes_are_those_of_touched_pixels_and_of_the_result():
     single, half = (Case("W7", dtype, "NHWC", tiny=True) for dtype in DTYPES)
     results = 4 * 14 * 14 * 40
-    assert single.moved(FORWARD) == 4 * (40 * touched(single) + results)
+    assert single.moved(FORWARD) == 4 * (40 * single.touched + results)
     assert single.moved(TO_MAPS) == 4 * (2 * 16 * 16 * 40 + results)
     assert single.moved(TO_BOXES) == single.moved(FORWARD) + 4 * 4 * 4
     assert 2 * half.moved(FORWARD) == single.moved(FORWARD)
