@@ -8,7 +8,7 @@ What lies on a device goes to gpu/engine.py, the sister of this file.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from .arguments.layout import (
     writable,
 )
 from .arguments.results import no_memory
+from .arguments.sampling import Sampling as Sampling
 from .cpu import _separable, _targets
 
 if TYPE_CHECKING:
@@ -36,16 +37,6 @@ if TYPE_CHECKING:
     from .arguments.validate import Maps
 
 assert _targets.target  # importing it gave _separable its kernels
-
-
-class Sampling(NamedTuple):
-    """Where an operator samples: its convention, one of _separable's, and what that heeds."""
-
-    convention: int
-    spatial_scale: float = 1.0
-    sampling_ratio: int = 0
-    aligned: bool = False
-    snap_edges: bool = False
 
 
 def apply(

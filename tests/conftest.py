@@ -36,6 +36,12 @@ def pytest_generate_tests(metafunc):
     targets.parametrize(metafunc)
 
 
+def pytest_collection_modifyitems(config, items):
+    left = targets.select(items)
+    if left:
+        config.hook.pytest_deselected(items=left)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     with targets.of(item):

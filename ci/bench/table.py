@@ -53,10 +53,10 @@ def digits(value: float, count: int) -> str:
     return f"{float(f'{value:.{count}g}'):g}"
 
 
-def replace_marked(text: str, content: str) -> str:
+def replace_marked(text: str, content: str, begin: str = BEGIN, end: str = END) -> str:
     """`text` with `content` between the two markers. ValueError unless there is one of each, in this order."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in before + after:
-        raise ValueError(f"expected one line {BEGIN!r} and after it one line {END!r}")
-    return f"{before}{BEGIN}\n\n{content.strip()}\n\n{END}{after}"
+    before, first, rest = text.partition(begin)
+    _, last, after = rest.partition(end)
+    if not first or not last or begin in rest or end in before + after:
+        raise ValueError(f"expected one line {begin!r} and after it one line {end!r}")
+    return f"{before}{begin}\n\n{content.strip()}\n\n{end}{after}"

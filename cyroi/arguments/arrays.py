@@ -48,7 +48,7 @@ def as_array(name: str, value: object, place: Place | None = None) -> Array:
     refuse_mask(name, value)
     if not isinstance(value, np.ndarray):
         value = _read(name, value, place)
-    return value if on_device(value) else np.ndarray.view(value, np.ndarray)
+    return np.ndarray.view(value, np.ndarray) if isinstance(value, np.ndarray) else value  # type: ignore[return-value]
 
 
 def _read(name: str, value: Any, place: Place | None) -> Any:
@@ -144,14 +144,24 @@ def refuse_inexact(name: str, array: Array) -> None:
     if not (array.dtype.kind in "iu" and array.itemsize == 8 and array.size > 0):
         return
     if on_device(array):
-        from ..gpu import device
+        as_float64(name, array)
+    elif max(int(array.max()), -int(array.min())) > EXACT_IN_FLOAT64:
+        raise _inexact(name)
 
-        with device.on(array):
-            least, most = device.extremes(array)
-    else:
-        least, most = int(array.min()), int(array.max())
-    if max(most, -least) > EXACT_IN_FLOAT64:
-        raise ValueError(f"{name} must hold integers that float64 represents, within +-2**53")
+
+def as_float64(name: str, array: Any) -> Any:
+    """Long integers on a device as float64, which holds them; waits for the answer whether it does."""
+    from ..gpu import convert, device
+
+    with device.on(array):
+        converted = convert.exactly(array, np.float64)
+    if converted is None:
+        raise _inexact(name)
+    return converted
+
+
+def _inexact(name: str) -> ValueError:
+    return ValueError(f"{name} must hold integers that float64 represents, within +-2**53")
 
 
 # --- arrays of Python objects, such as data frames with nullable columns give ---

@@ -90,7 +90,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], place: Place | None) ->
 def _view(out: object, place: Place | None) -> Array:
     """A private view of `out`, which is an array and lies where `place` says."""
     if place is not None and on_device(place.array):
-        return _view_on_device(out, place)
+        return _view_on_device(out, place)  # type: ignore[no-any-return]
     if is_cupy(out) and place is not None:
         raise TypeError(f"out must lie in the memory of the CPU, where {place.name} lies; got a {kind_of(out)}")
     if not isinstance(out, np.ndarray):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..cpu import _separable
-from .arrays import ANYWHERE, Place, as_array, on_device, refuse_inexact, refuse_mask, same_place
+from .arrays import ANYWHERE, Place, as_array, as_float64, on_device, refuse_inexact, refuse_mask, same_place
 from .layout import name_of, planar_shape
 
 if TYPE_CHECKING:
@@ -50,22 +50,15 @@ def _computable(name: str, maps: Array) -> Array:
     if name_of(maps.dtype) == "bool":
         return maps.view(np.uint8)
     dtype = maps.dtype.newbyteorder("=")
-    if name_of(dtype) in CONVERTED:
-        refuse_inexact(name, maps)
-        dtype = np.dtype(np.float64)
     try:
-        return _converted(maps, dtype)
+        if name_of(dtype) not in CONVERTED:
+            return maps.astype(dtype, copy=False)
+        if on_device(maps):
+            return as_float64(name, maps)  # type: ignore[no-any-return]
+        refuse_inexact(name, maps)
+        return maps.astype(np.float64)
     except MemoryError as error:
         raise MemoryError(f"{name} of dtype {maps.dtype} needs a copy that cannot be had: {error}") from None
-
-
-def _converted(array: Array, dtype: np.dtype[Any]) -> Array:
-    if not on_device(array) or array.dtype == dtype:
-        return array.astype(dtype, copy=False)
-    from ..gpu import device
-
-    with device.on(array):
-        return device.convert(array, dtype)
 
 
 def stored(name: str, dtype: np.dtype[Any]) -> None:

@@ -12,24 +12,15 @@ import numpy as np
 
 from ..arguments.arrays import on_device
 from ..arguments.coordinates import BOX_VALUES, exact_digits
-from ..arguments.layout import addressable, name_of
+from ..arguments.layout import name_of
 from . import device
+from .convert import aligned, convert
 from .job import NUMBERS, SOURCE
 
 if TYPE_CHECKING:
     from ..arguments.boxes import Boxes
 
 _ALIGNED = 16
-
-
-def aligned(array: Any) -> Any:
-    """`array`, or a copy of its bytes where kernels cannot read its elements as they lie."""
-    if addressable(array):
-        return array
-    as_bytes = type(array)((*array.shape, array.itemsize), np.uint8, array.data, (*array.strides, 1))
-    copy = device.empty(as_bytes.shape, np.uint8)
-    device.convert(as_bytes, np.uint8, copy)
-    return copy.view(array.dtype)[..., 0]
 
 
 def padded(size: int) -> int:
@@ -123,5 +114,5 @@ def _one_after_the_other(arrays: Sequence[Any], total: int) -> Any:
     last = 0
     for array in full:
         first, last = last, last + len(array)
-        device.convert(aligned(array), together.dtype, together[first:last])
+        convert(array, together.dtype, together[first:last])
     return together

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from . import source
-from .job import JOB, place
 
 _OLDEST = (13, 6)
 _INSTALL = 'pip install "cyroi[cuda13]", or "cyroi[cuda12]" where the driver is older than 580'
@@ -165,12 +164,6 @@ def read_flags(array: Any) -> int:
     return int(np.frombuffer(pinned, np.int32, 1)[0])
 
 
-def extremes(array: Any) -> tuple[int, int]:
-    """The least and the largest of integers, at least one; waits."""
-    values = download(array)
-    return int(values.min()), int(values.max())
-
-
 # --- captured streams ---
 
 _kept: list[Any] = []
@@ -271,29 +264,3 @@ def launch(
     value = np.frombuffer(job, np.dtype((np.void, job.nbytes)))
     block = (threads,) if isinstance(threads, int) else tuple(threads)
     kernel.function(name, shared)(blocks, block, (value,), shared_mem=shared)
-
-
-_AXES, _MOST_BLOCKS = 4, 1 << 16
-_C = {
-    "float32": "float", "float64": "double", "float16": "cyroi::Float16", "bfloat16": "cyroi::BFloat16",
-    "uint8": "cyroi::UInt8", "int8": "cyroi::Int8", "uint16": "cyroi::UInt16", "int16": "cyroi::Int16", "bool": "bool",
-    "int32": "int", "uint32": "unsigned", "int64": "long long", "uint64": "unsigned long long",
-}  # fmt: skip
-
-
-def convert(array: Any, dtype: Any, out: Any = None) -> Any:
-    """`array` as `dtype`, stored as the kernels of the CPU would; into `out`, if it is given, which has that dtype."""
-    out = empty(array.shape, dtype) if out is None else out
-    if array.ndim > _AXES:
-        for one, part in zip(array, out, strict=True):
-            convert(one, dtype, part)
-    if array.ndim > _AXES or array.size == 0:
-        return out
-    job = np.zeros((), JOB)[()]
-    sizes = (1,) * (_AXES - array.ndim) + array.shape
-    job["images"], job["channels"], job["op"]["height"], job["op"]["width"] = sizes
-    place(job, "maps", "map_step", array[(None,) * (_AXES - array.ndim)])
-    place(job, "bins", "bin_step", out[(None,) * (_AXES - array.ndim)])
-    macros = {"CYROI_MAP": _C[array.dtype.name], "CYROI_BIN": _C[out.dtype.name]}
-    launch(kernel("convert", macros), "convert", min(-(-array.size // 256), _MOST_BLOCKS), 256, 0, job)
-    return out

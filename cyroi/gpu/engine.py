@@ -14,13 +14,14 @@ from ..arguments.layout import AXES, as_batch, batch_shape, layout_shape, writte
 from ..arguments.results import no_memory
 from ..cpu import _separable
 from . import device, routes
-from .boxes import Source, aligned
+from .boxes import Source
+from .convert import aligned, convert
 from .plans import Plans
 
 if TYPE_CHECKING:
-    from .._engine import Sampling
     from ..arguments.boxes import Boxes
     from ..arguments.results import Gradients
+    from ..arguments.sampling import Sampling
     from ..arguments.validate import Maps
 
 
@@ -40,7 +41,7 @@ def apply(sampling: Sampling, maps: Any, boxes: Boxes, result: Any, layout: str,
                 routes.forward(job, planar, target[first:last], real)
         if written is not result:
             device.keep(written)
-            device.convert(written, result.dtype, result)
+            convert(written, result.dtype, result)
 
 
 def differentiate(
@@ -61,6 +62,7 @@ def differentiate(
                 if sampling.convention == _separable.CROP_NEAREST or 0 in planar.shape or 0 in shape:
                     _no_gradient_to_boxes(plans, boxes, results.boxes)
                 else:
+                    assert maps.values is not None
                     values = aligned(as_batch(maps.values, layout).transpose(AXES[layout]))
                     _to_boxes(plans, planar, values, boxes, results.boxes)
 
@@ -77,7 +79,7 @@ def _to_maps(sampling: Sampling, grad: Any, real: str, source: Source, result: A
             routes.to_maps(job, grad[first:last], written, real, first > 0)
     if written is not result:
         device.keep(written)
-        device.convert(written, result.dtype, result)
+        convert(written, result.dtype, result)
 
 
 def _to_boxes(plans: Plans, grad: Any, maps: Any, boxes: Boxes, results: list[Any]) -> None:

@@ -49,6 +49,13 @@ NUMBERS = _separable.ELEMENTS | {
     name: len(_separable.ELEMENTS) + i for i, name in enumerate(("int32", "uint32", "int64", "uint64"))
 }
 
+# C++'s types of elements, by the name of the dtype; after those that maps and results have in kernels, others.
+TYPES = {
+    "float32": "float", "float64": "double", "float16": "cyroi::Float16", "bfloat16": "cyroi::BFloat16",
+    "uint8": "cyroi::UInt8", "int8": "cyroi::Int8", "uint16": "cyroi::UInt16", "int16": "cyroi::Int16",
+    "int32": "int", "uint32": "unsigned", "int64": "long long", "uint64": "unsigned long long", "bool": "bool",
+}  # fmt: skip
+
 
 def place(job: Any, address: str, step: str, array: Any) -> None:
     """Says where a planar array (n, c, y, x) lies, in fields `address` and `step`."""

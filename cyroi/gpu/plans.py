@@ -24,7 +24,7 @@ from .boxes import Source, padded
 from .job import BAD, EXTENT, FAR, FULL, JOB, LINE, RANGE, SHARE
 
 if TYPE_CHECKING:
-    from .._engine import Sampling
+    from ..arguments.sampling import Sampling
 
 MOST_BYTES = 256 << 20  # of plans at a time; of a single box, as many as it needs
 

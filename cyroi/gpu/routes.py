@@ -34,10 +34,6 @@ MOST_BLOCKS = 1 << 16  # of gather along a box, and of what walks with a stride
 
 force: str | None = None  # a route by name, for measurements and tests: gather, pixels, transposed, to_maps, to_pixels
 
-TYPES = {
-    "float32": "float", "float64": "double", "float16": "cyroi::Float16", "bfloat16": "cyroi::BFloat16",
-    "uint8": "cyroi::UInt8", "int8": "cyroi::Int8", "uint16": "cyroi::UInt16", "int16": "cyroi::Int16",
-}  # fmt: skip
 _WORDS = {1: "cyroi::UInt8", 2: "cyroi::UInt16", 4: "float", 8: "double"}  # what is copied as it is
 
 
@@ -186,7 +182,11 @@ def _strided(job: Any, maps: Any, bins: Any) -> Any:
 
 
 def _types(real: str, maps: Any, bins: Any, vector: int = 1) -> dict[str, str]:
-    macros = {"CYROI_REAL": real, "CYROI_MAP": TYPES[name_of(maps.dtype)], "CYROI_BIN": TYPES[name_of(bins.dtype)]}
+    macros = {
+        "CYROI_REAL": real,
+        "CYROI_MAP": jobs.TYPES[name_of(maps.dtype)],
+        "CYROI_BIN": jobs.TYPES[name_of(bins.dtype)],
+    }
     return macros | ({"CYROI_VECTOR": str(vector)} if vector > 1 else {})
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cyroi
+from cyroi.reference import classic
 from support.laws import assert_same_bits
 
 MAPS = np.random.default_rng(0).standard_normal((2, 3, 8, 9)).astype(np.float32)
@@ -58,16 +59,17 @@ def test_arrays_that_speak_dlpack(operator):
     assert cyroi.roi_align(MAPS, per_image, 2).shape == (2, 3, 2, 2)
 
 
+BESIDE = r"must lie in the memory of the CPU, where (input|image|grad_output) lies: "
+
+
 @pytest.mark.parametrize(
     ("made", "says"),
     [
         (lambda a: Graph(a), r"must be detached .* tensor\.detach\(\).*_backward.*Graph with requires_grad"),
-        (lambda a: Tensor(a, (2, 0)), r"must lie in the memory of the CPU.*tensor\.cpu\(\).*Tensor on a device"),
-        (lambda a: Dlpack(a, (8, 0)), r"must lie in the memory of the CPU.*DLPack type 8"),
-        (lambda a: OnlyCuda(), r"must lie in the memory of the CPU"),
+        (lambda a: Dlpack(a, (8, 0)), r"must lie in the memory of the CPU.*tensor\.cpu\(\).*DLPack type 8"),
         (lambda a: Tensor(a), r"cannot be read as a NumPy array; .*Tensor says: a riddle"),
     ],
-    ids=["graph", "device", "dlpack only", "cuda only", "riddle"],
+    ids=["graph", "dlpack only", "riddle"],
 )
 def test_what_no_array_can_stand_for_gets_a_sentence(operator, made, says):
     call = operator.call(np.random.default_rng(0))
@@ -80,6 +82,28 @@ def test_what_no_array_can_stand_for_gets_a_sentence(operator, made, says):
         cyroi.roi_align(MAPS, [made(CORNERS[:, 1:]), made(CORNERS[:, 1:])], 2)
     with pytest.raises(TypeError, match=r"^input cannot be read as a NumPy array; .* says: a riddle"):
         cyroi.roi_align([[Tensor(MAPS)]], CORNERS, 2)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda a: Tensor(a, (2, 0)), lambda a: Dlpack(a, (2, 0)), lambda a: OnlyCuda()],
+    ids=["tensor", "dlpack", "cuda"],
+)
+def test_what_lies_on_a_device_beside_maps_that_do_not(operator, made):
+    """Without CuPy and without a GPU: neither is asked."""
+    call = operator.call(np.random.default_rng(0))
+    grad = operator.function(**call)
+    for name in ("boxes", operator.index):
+        with pytest.raises(TypeError, match=rf"^{name} {BESIDE}.*array\.get\(\); got a .* on a device"):
+            operator.function(**(call | {name: made(call[name])}))
+        with pytest.raises(TypeError, match=f"^{name} {BESIDE}"):
+            operator.backward(**operator.backward_call(call | {name: made(call[name])}, grad, operator.maps))
+    with pytest.raises(TypeError, match=f"^{operator.maps} {BESIDE}"):
+        operator.backward(**operator.backward_call(call | {operator.maps: made(call[operator.maps])}, grad, "boxes"))
+    with pytest.raises(TypeError, match=rf"^boxes\[1\] {BESIDE}"):
+        cyroi.roi_align(MAPS, [CORNERS[:1, 1:], made(CORNERS[1:, 1:])], 2)
+    with pytest.raises(TypeError, match=f"^{operator.maps} must lie in the memory of the CPU: "):
+        getattr(classic, operator.name)(**(call | {operator.maps: made(call[operator.maps])}))
 
 
 def test_tensors_of_torch():

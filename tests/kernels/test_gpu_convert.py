@@ -10,7 +10,7 @@ pytest.importorskip("cupy", reason="no CuPy: python -m pip install --group gpu")
 
 from cyroi import _engine  # noqa: E402
 from cyroi.arguments.layout import rounded  # noqa: E402
-from cyroi.gpu import device  # noqa: E402
+from cyroi.gpu import convert, device  # noqa: E402
 from support.cuda import device as emulated  # noqa: E402
 
 FLOATS = [np.dtype(name) for name in ("float32", "float64", "float16", ml_dtypes.bfloat16)]
@@ -47,7 +47,7 @@ def bits(array):
 
 
 def converted(array, dtype, out=None):
-    found = device.convert(emulated.on_device(array), dtype, None if out is None else emulated.on_device(out))
+    found = convert.convert(emulated.on_device(array), dtype, None if out is None else emulated.on_device(out))
     return emulated.on_host(found)
 
 
@@ -76,12 +76,9 @@ def test_long_integers_and_bool_become_the_floats_next_to_them(source):
     assert np.array_equal(converted(values, np.float64), values.astype(np.float64))
 
 
-def test_what_is_true_is_what_int8_would_not_store_as_0():
-    values = numbers(np.float32)
-    as_int8 = np.empty(values.shape, np.int8)
-    _engine._store([values], [as_int8])
-    for array in (values, as_int8):
-        assert np.array_equal(converted(array, np.bool_), as_int8 != 0)
+def test_what_is_true_is_what_int8_stores_as_another_number_than_0():
+    values = np.arange(-128, 128, dtype=np.int8)
+    assert np.array_equal(converted(values, np.bool_), values != 0)
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, *SHORT, *LONG], ids=str)
@@ -92,7 +89,7 @@ def test_elements_of_the_same_type_are_copied_whatever_their_bits(dtype):
     assert np.array_equal(found.view(np.uint8), raw)
 
 
-@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 4), (2, 3, 4, 5), (2, 3, 4, 5, 2), (0, 3)])
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 4), (2, 3, 4, 5), (0, 3)])
 def test_arrays_of_any_shape_and_strides_keep_their_order(shape):
     values = np.random.default_rng(0).integers(-100, 100, shape)
     assert np.array_equal(converted(values, np.float64), values)
@@ -106,7 +103,7 @@ def test_arrays_of_any_shape_and_strides_keep_their_order(shape):
 
 
 def test_more_elements_than_threads_are_all_converted(monkeypatch):
-    monkeypatch.setattr(device, "_MOST_BLOCKS", 2)
+    monkeypatch.setattr(convert, "_MOST_BLOCKS", 2)
     values = np.arange(1500)
     assert np.array_equal(converted(values, np.float64), values)
 
@@ -117,8 +114,3 @@ def test_between_the_elements_of_a_strided_result_nothing_is_written():
     assert np.array_equal(memory[::2, 1::2], np.arange(15).reshape(3, 5))
     memory[::2, 1::2] = 7
     assert (memory == 7).all()
-
-
-def test_the_extremes_of_integers_are_found():
-    values = np.array([[3, -(2**60)], [2**61, 0]])
-    assert device.extremes(emulated.on_device(values)) == (-(2**60), 2**61)

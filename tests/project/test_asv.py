@@ -8,11 +8,12 @@ import re
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "asv_benchmarks"))
-from benchmarks import comparison, operators
+from benchmarks import comparison, gpu, operators
 from benchmarks.cases import SHORT
 from benchmarks.workloads import WORKLOADS
 
@@ -51,6 +52,17 @@ def test_cyroi_is_timed_on_one_thread_everywhere_and_on_two_somewhere():
         assert {threads for _, threads in calls} == {1, 2}
         asked |= {name for name, _ in calls}
     assert asked == set(WORKLOADS)
+
+
+WITHOUT = {"cupy": None, "a gpu": SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))}
+
+
+@pytest.mark.parametrize("benchmark", [gpu.Forward, gpu.Backward])
+@pytest.mark.parametrize("missing", WITHOUT)
+def test_gpu_benchmarks_are_skipped_without(missing, benchmark, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", WITHOUT[missing])
+    with pytest.raises(NotImplementedError):  # that is how asv is told
+        benchmark().setup(*(values[0] for values in benchmark.params))
 
 
 @pytest.mark.parametrize(("threads", "clock"), [(1, time.process_time), (2, time.perf_counter)])

@@ -1,4 +1,5 @@
-"""Which laws every SIMD target is held to, and how a test is run on another target than that of this process.
+"""Which laws every SIMD target is held to, and how a test is run on another target than that of this process: a SIMD
+target, or the GPU's backend by way of the emulator (support/gpu_laws.py says which laws).
 
 `_separable.use_target` changes the kernels of the process. So one process runs a test on one target after the other,
 and the oracles are asked once for all of them (`support/remembered.py`): a process per target spent half its time
@@ -18,11 +19,15 @@ import pytest
 
 from cyroi.cpu import _separable, _targets
 
+from . import gpu_laws, written
+
 TESTS = Path(__file__).parents[1]
 SUPPORTED = [name for name in _targets.TARGETS if _targets.supported[name]]
 BUILT = [name for name in SUPPORTED if importlib.util.find_spec(f"cyroi.cpu._{name}")]
 # Where the environment names a target, it is the only one: ci/tiny.sh and ci/qemu.sh go through them by themselves.
 OTHERS = [name for name in BUILT if name != _targets.target and "CYROI_CPU_CAPABILITY" not in os.environ]
+GPU = "gpu"
+WITH_GPU = gpu_laws.is_here() and "CYROI_CPU_CAPABILITY" not in os.environ
 
 # What runs again on the other targets: the laws of what is compiled for each, which is kernels (cpu/forward,
 # cpu/backward, cpu/lanes). Routes, types, sizes, borders of vectors, rounding, NaN, stores past the caches. Arguments,
@@ -85,30 +90,71 @@ PARAMETER = "simd_target"
 
 
 def is_law(file: Path, name: str) -> bool:
-    """Whether this test runs on every target."""
+    """Whether this test runs on every SIMD target."""
     names = LAWS.get(file.relative_to(TESTS).as_posix())
     return names is not None and (not names or name.removeprefix("test_") in names)
 
 
+def is_gpu_law(file: Path, name: str) -> bool:
+    """Whether this test runs on the GPU's backend."""
+    return WITH_GPU and gpu_laws.is_law(file.relative_to(TESTS).as_posix(), name.removeprefix("test_"))
+
+
 def parametrize(metafunc: pytest.Metafunc) -> None:
     """Lets a law run on every target, each case on one after the other."""
-    if OTHERS and is_law(metafunc.definition.path, metafunc.definition.originalname):
+    path, name = metafunc.definition.path, metafunc.definition.originalname
+    others = [*(OTHERS if is_law(path, name) else ()), *([GPU] if is_gpu_law(path, name) else ())]
+    if others:
         metafunc.fixturenames.append(PARAMETER)  # as if the test asked for it
-        metafunc.parametrize(PARAMETER, [_targets.target, *OTHERS])
+        metafunc.parametrize(PARAMETER, [_targets.target, *others])
+
+
+def target_of(item: pytest.Item) -> str | None:
+    return getattr(item, "callspec", None) and item.callspec.params.get(PARAMETER)
+
+
+def select(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Takes from `items` the cases that are not run on the GPU's backend, and gives them."""
+    laws: dict[tuple[Path, str], list[pytest.Item]] = {}
+    for item in items:
+        if target_of(item) == GPU:
+            laws.setdefault((item.path, item.originalname), []).append(item)
+    left = set()
+    for cases in laws.values():
+        chosen = gpu_laws.chosen([(case.callspec.id, case.callspec.params) for case in cases])
+        left |= {case for i, case in enumerate(cases) if i not in set(chosen)}
+    items[:] = [item for item in items if item not in left]
+    return list(left)
 
 
 @contextlib.contextmanager
 def of(item: pytest.Item) -> Iterator[None]:
     """The target that the test is for."""
-    name = getattr(item, "callspec", None) and item.callspec.params.get(PARAMETER)
-    if not name:
+    name = target_of(item)
+    if name == GPU:
+        with on_gpu():
+            yield
+    elif name:
+        use(name)
+        try:
+            yield
+        finally:
+            use(_targets.target)
+    else:
         yield
-        return
-    use(name)
-    try:
-        yield
-    finally:
-        use(_targets.target)
+
+
+@contextlib.contextmanager
+def on_gpu() -> Iterator[None]:
+    """The calls of cyroi's functions are made on the GPU's backend, as far as they can."""
+    from .cuda import backend  # needs CuPy
+
+    with backend.installed():
+        written.via = backend.call
+        try:
+            yield
+        finally:
+            written.via = None
 
 
 def use(name: str) -> None:

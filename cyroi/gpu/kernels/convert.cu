@@ -1,101 +1,97 @@
-/* convert: elements of one array, as what another one stores: all types of the kernels, long integers and bool.
+/* convert: elements of one type and place into another type and place, for what no other kernel reads or writes itself:
+ * long integers, bool, and boxes of several types.
  *
- * Reads maps (map_step; as many as `images`, of `channels` channels, op.height and op.width), writes bins (bin_step). A
- * thread per element, in blocks of any size that walk with a stride of the grid.
+ * Reads maps (map_step) of images, channels, op.height and op.width, which are any four axes; writes bins (bin_step), and
+ * flags, unless it is NULL: BAD where a long integer is one that no double holds. Blocks of 256 threads walk with a stride
+ * of the grid.
  *
- * Decisions
- * a) An element of the same type is copied, whatever its bits. What elements.h knows is rounded by it, and the long integers
- *    by its rule: halves to even, saturated, NaN as 0. What bool stores is what int8 would: all but 0 is true.
- * b) Not CuPy's `astype`: its kernels flush subnormals, round double to float16 twice, and leave undefined what is out of
- *    the range of integers.
+ * Decision: all is done by way of float or double, which hold the other types, but for equal types, which are copied.
+ * Rounding is that of elements.h.
  *
  * Compiled per pair of types. */
 #include "job.h"
 
 namespace cyroi {
 
-/* Exact, but for integers beyond 2**53. */
+__device__ inline double number_of(int v) {
+    return v;
+}
+__device__ inline double number_of(unsigned v) {
+    return v;
+}
+__device__ inline double number_of(long long v) {
+    return static_cast<double>(v);
+}
+__device__ inline double number_of(unsigned long long v) {
+    return static_cast<double>(v);
+}
 template <class T>
-__device__ inline typename Arithmetic<T>::Type number(T v) {
+__device__ inline auto number_of(T v) -> decltype(value_of(v)) {
     return value_of(v);
 }
-__device__ inline double number(int v) {
-    return v;
-}
-__device__ inline double number(unsigned v) {
-    return v;
-}
-__device__ inline double number(long long v) {
-    return static_cast<double>(v);
-}
-__device__ inline double number(unsigned long long v) {
-    return static_cast<double>(v);
-}
-__device__ inline float number(bool v) {
-    return v;
-}
 
 template <class T>
-struct Storage {
-    template <class R>
-    __device__ static void store(T* p, R v) {
-        store_one(p, v);
-    }
-};
+__device__ inline bool is_exact(T) {
+    return true;
+}
+__device__ inline bool is_exact(long long v) {
+    return v >= -(1LL << 53) && v <= (1LL << 53);
+}
+__device__ inline bool is_exact(unsigned long long v) {
+    return v <= (1ULL << 53);
+}
 
+/* Halves to even, saturated, NaN as 0. `beyond`: the first number that is `most` whatever follows its point. */
 template <class T>
-struct LongStorage {
-    __device__ static void store(T* p, double v) {
-        const T bits = static_cast<T>(~0ull), high = bits < 1 ? static_cast<T>(~0ull >> (65 - 8 * sizeof(T))) : bits;
-        const T low = static_cast<T>(-high - 1);
-        if (!(v > static_cast<double>(low))) {
-            *p = v != v ? 0 : low;
-        } else if (v >= static_cast<double>(high)) {
-            *p = high;
-        } else {
-            const T n = static_cast<T>(v); /* towards 0 */
-            const double rest = v - static_cast<double>(n); /* exact */
-            const bool odd = n % 2 != 0;
-            *p = static_cast<T>(n + (rest > 0.5 || (odd && rest == 0.5)) - (rest < -0.5 || (odd && rest == -0.5)));
-        }
-    }
-};
-template <>
-struct Storage<int> : LongStorage<int> {};
-template <>
-struct Storage<unsigned> : LongStorage<unsigned> {};
-template <>
-struct Storage<long long> : LongStorage<long long> {};
-template <>
-struct Storage<unsigned long long> : LongStorage<unsigned long long> {};
+__device__ inline T whole(double v, T least, T most, double beyond) {
+    if (!(v > static_cast<double>(least))) return v != v ? 0 : least;
+    if (v >= beyond) return most;
+    const T towards_zero = static_cast<T>(v);
+    const double rest = v - static_cast<double>(towards_zero); /* exact */
+    const bool odd = towards_zero & 1;
+    if (rest > 0.5 || (rest == 0.5 && odd)) return towards_zero + 1;
+    return rest < -0.5 || (rest == -0.5 && odd) ? towards_zero - 1 : towards_zero;
+}
 
-template <>
-struct Storage<bool> {
-    template <class R>
-    __device__ static void store(bool* p, R v) {
-        *p = whole(v, -128, 127) != 0;
-    }
-};
+__device__ inline void store(int* p, double v) {
+    *p = whole(v, -2147483647 - 1, 2147483647, 2147483647.0);
+}
+__device__ inline void store(unsigned* p, double v) {
+    *p = whole(v, 0u, 4294967295u, 4294967295.0);
+}
+__device__ inline void store(long long* p, double v) {
+    *p = whole(v, -9223372036854775807LL - 1, 9223372036854775807LL, 9223372036854775808.0);
+}
+__device__ inline void store(unsigned long long* p, double v) {
+    *p = whole(v, 0ULL, 18446744073709551615ULL, 18446744073709551616.0);
+}
+__device__ inline void store(bool* p, double v) {
+    *p = v != 0;
+}
+template <class T, class V>
+__device__ inline void store(T* p, V v) {
+    store_one(p, v);
+}
 
-template <class To, class From>
-__device__ inline void convert_one(To* to, const From& from) {
-    Storage<To>::store(to, number(from));
+template <class From, class To>
+__device__ inline void move(const From& from, To* to) {
+    store(to, number_of(from));
 }
 template <class T>
-__device__ inline void convert_one(T* to, const T& from) {
+__device__ inline void move(const T& from, T* to) {
     *to = from;
 }
 
 CYROI_KERNEL(convert) {
+    const Strides &from = job.map_step, &to = job.bin_step;
     const index count = job.images * job.channels * job.op.height * job.op.width;
-    for (index i = blockIdx.x * static_cast<index>(blockDim.x) + threadIdx.x; i < count;
-         i += static_cast<index>(gridDim.x) * blockDim.x) {
-        const index x = i % job.op.width, rows = i / job.op.width;
-        const index y = rows % job.op.height, planes = rows / job.op.height;
-        const index c = planes % job.channels, n = planes / job.channels;
-        const Strides &from = job.map_step, &to = job.bin_step;
-        convert_one(reinterpret_cast<O*>(job.bins) + n * to.n + c * to.c + y * to.y + x * to.x,
-                    reinterpret_cast<const S*>(job.maps)[n * from.n + c * from.c + y * from.y + x * from.x]);
+    const index step = static_cast<index>(gridDim.x) * blockDim.x;
+    for (index i = static_cast<index>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) {
+        const index x = i % job.op.width, rows = i / job.op.width, y = rows % job.op.height;
+        const index c = rows / job.op.height % job.channels, n = rows / job.op.height / job.channels;
+        const S& source = reinterpret_cast<const S*>(job.maps)[n * from.n + c * from.c + y * from.y + x * from.x];
+        if (job.flags != nullptr && !is_exact(source)) atomicOr(job.flags, BAD);
+        move(source, reinterpret_cast<O*>(job.bins) + n * to.n + c * to.c + y * to.y + x * to.x);
     }
 }
 

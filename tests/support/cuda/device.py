@@ -1,4 +1,4 @@
-"""What stands for `cyroi.gpu.device` on a machine without a GPU: CuPy arrays on host memory, and kernels compiled by g++.
+"""What stands for `cyroi.gpu.device` on a machine without a GPU: CuPy arrays on host memory, kernels compiled by g++.
 
 The arrays are genuine: CuPy makes shapes, views and strides without a driver, if it is told where the memory lies. What
 a kernel writes past either end of an array that `empty` or `upload` made, is an error of its launch.
@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,11 @@ class Fault(AssertionError):
 # --- memory ---
 
 
+living: weakref.WeakSet[Memory] = weakref.WeakSet()
+
+
 class Memory:
     """`size` bytes of poison between two fences."""
-
-    living: weakref.WeakSet[Memory] = weakref.WeakSet()
 
     def __init__(self, size: int) -> None:
         whole = np.empty(size + 2 * ALIGNED + 4, np.uint8)
@@ -57,7 +58,7 @@ class Memory:
         self.address = whole.ctypes.data + start
         self.fences = (whole[start - FENCE : start], whole[start + size : start + size + FENCE - 4])
         self.kept = [fence.tobytes() for fence in self.fences]
-        self.living.add(self)
+        living.add(self)
 
     def check(self) -> None:
         found = [fence.tobytes() for fence in self.fences]
@@ -114,6 +115,7 @@ def empty(shape: Any, dtype: Any) -> Any:
 
 
 def clear(array: Any) -> None:
+    assert array.flags.c_contiguous
     on_host(array)[...] = np.zeros((), array.dtype)
 
 
@@ -138,7 +140,7 @@ def capturing() -> bool:
 
 
 def keep(array: Any) -> None:
-    """Nothing is captured here."""
+    """For a captured stream alone, which there is not."""
 
 
 def location(array: Any) -> str:
@@ -175,7 +177,7 @@ def compiler() -> str | None:
 
 
 # No contraction, as NVRTC is told; one instruction for fmaf and fma where the CPU has it, which are as exact without.
-OPTIONS = ("-std=c++14", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
+OPTIONS = ("-std=c++14", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden")
 
 
 @functools.cache
@@ -188,10 +190,10 @@ def options() -> tuple[str, ...]:
 
 
 @functools.cache
-def text(kernels: Path) -> str:
-    """Of everything that a kernel may include, the emulator too."""
-    files = [*sorted(HERE.glob("*.h")), *sorted(kernels.iterdir()), *sorted(INCLUDE.rglob("*.h"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
+def digest(*folders: Path) -> str:
+    """Of all files in them."""
+    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in (".h", ".cu")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 class Kernel:
@@ -200,35 +202,38 @@ class Kernel:
     lock = threading.Lock()  # of all: the working memory is one
     order = 0  # of threads and blocks, see cuda_on_cpu.h
 
-    def __init__(self, file: str, macros: dict[str, str], kernels: Path = KERNELS, more: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, file: str, macros: Mapping[str, str], folder: Path = KERNELS, more: tuple[str, ...] = ()
+    ) -> None:
         defined = tuple(f"-D{name}={value}" for name, value in sorted(macros.items()))
         command = (*options(), *more, *defined)
-        key = hashlib.sha256(repr((text(kernels), file, command, compiler())).encode()).hexdigest()[:24]
-        path = cache() / f"{file}-{key}.so"
+        key = hashlib.sha256(repr((digest(HERE, folder, INCLUDE), file, command, compiler())).encode()).hexdigest()
+        path = cache() / f"{file}-{key[:24]}.so"
         if not path.exists():
-            build(kernels / f"{file}.cu", kernels, command, path)
+            build(folder / f"{file}.cu", command, path)
         self.library = ctypes.CDLL(str(path))
         self.emulate = self.library.emulate
         self.emulate.restype = ctypes.c_char_p
 
     def launch(self, name: str, grid: Any, threads: Any, shared: int, job: Any) -> None:
+        """Runs it to its end; `job`: a NumPy scalar of the struct that kernels get."""
         job = np.asarray(job)
-        launched = Launch(
-            three(grid), three(threads), Kernel.order, shared, working_memory()[1], job.ctypes.data, job.nbytes
-        )
+        if 0 in np.ravel(grid):
+            return  # as the one that this stands for
+        address = working_memory()[1]
+        launched = Launch(three(grid), three(threads), Kernel.order, shared, address, job.ctypes.data, job.nbytes)
         with Kernel.lock:
             error = self.emulate(name.encode(), ctypes.byref(launched))
             error = error and error.decode()
         if error:
             raise Fault(f"{name}: {error}")
-        for memory in list(Memory.living):
+        for memory in list(living):
             memory.check()
 
 
 def three(size: Any) -> Any:
-    return (ctypes.c_uint * 3)(
-        *((size,) if isinstance(size, (int, np.integer)) else size), *(1, 1, 1)[: 3 - np.size(size)]
-    )
+    sizes = [int(n) for n in np.ravel(size)]
+    return (ctypes.c_uint * 3)(*sizes, *[1] * (3 - len(sizes)))
 
 
 def cache() -> Path:
@@ -245,17 +250,21 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def build(source: Path, kernels: Path, command: Sequence[str], path: Path) -> None:
+def compile(source: Path, command: Sequence[str | Path]) -> None:
+    """Compiles a file of kernels, in a namespace without a name (see cuda_on_cpu.h)."""
+    text = f'#include "{HERE / "cuda_on_cpu.h"}"\nnamespace {{\n#include "{source}"\n}}\n'
+    arguments = [compiler(), *command, f"-I{INCLUDE}", "-x", "c++", "-"]
+    done = subprocess.run(arguments, input=text, capture_output=True, text=True)
+    if done.returncode:
+        raise Fault(done.stderr)
+
+
+def build(source: Path, command: Sequence[str], path: Path) -> None:
     with locked(path):
-        if path.exists():
-            return
-        made = path.with_suffix(f".{os.getpid()}")
-        include = f'#include "{HERE / "cuda_on_cpu.h"}"\nnamespace {{\n#include "{source}"\n}}\n'
-        arguments = [compiler(), *command, f"-I{kernels}", f"-I{INCLUDE}", "-x", "c++", "-", "-o", made]
-        done = subprocess.run(arguments, input=include, capture_output=True, text=True)
-        if done.returncode:
-            raise Fault(done.stderr)
-        made.rename(path)
+        if not path.exists():
+            made = path.with_suffix(f".{os.getpid()}")
+            compile(source, [*command, "-o", made])
+            made.rename(path)
 
 
 @functools.cache
@@ -263,8 +272,8 @@ def kernel_of(file: str, macros: tuple[tuple[str, str], ...]) -> Kernel:
     return Kernel(file, dict(macros))
 
 
-def kernel(file: str, macros: dict[str, Any]) -> Kernel:
-    return kernel_of(file, tuple(sorted((name, str(value)) for name, value in macros.items())))
+def kernel(file: str, macros: Mapping[str, str]) -> Kernel:
+    return kernel_of(file, tuple(sorted(macros.items())))
 
 
 def launch(kernel: Kernel, name: str, grid: Any, threads: Any, shared: int, job: Any) -> None:

@@ -1,0 +1,89 @@
+"""Which laws hold on the GPU's backend as well, and which of their cases are run there.
+
+The emulator (support/cuda) takes a few milliseconds for a call where a CPU takes microseconds. So of a law's cases,
+which cross all values of its parameters, those are run that together hold every two values of different parameters;
+with CYROI_GPU_CASES=all in the environment, all.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import itertools
+import os
+import random
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# All tests of these files, but for those that are named: what is not asked of cyroi's four functions, or means nothing
+# there. Threads, C, signals and other processes are the CPU's alone, and `plain` functions are.
+LAWS: dict[str, set[str]] = {
+    "laws/test_reference.py": {"the_layout_of_an_oracle_is_an_order_of_axes"},
+    "laws/test_invariance.py": {"thread_count", "threads_on_a_call_large_enough_to_use_them"},
+    "laws/test_storage.py": {"thread_count"},
+    "laws/test_gradients.py": {
+        "thread_count",
+        "threads_on_a_call_large_enough_to_use_them",
+        "a_wrong_kernel_does_not_match",
+    },
+    "laws/test_gradients_by_hand.py": set(),
+    "laws/test_gradients_precision.py": set(),
+    "laws/test_boxes_of_several_types.py": set(),
+    "laws/test_conversions.py": {
+        "the_states_are_told_of_a_conversion",
+        "memory_that_cannot_be_had_leaves_out_as_it_was",
+    },
+    "laws/test_snap_edges.py": {"what_is_snapped_lies_outside_by_rounding_and_nothing_else_moves"},
+    "laws/test_peers.py": {
+        "results_equal_those_of_an_installed_peer",
+        "stored_results_are_defined_numbers_of_the_maps_dtype",
+        "stored_cases_of_torchvision_cross_all_settings",
+        "tolerances_are_of_the_order_of_rounding",
+        "snapped_end_points_of_onnxruntime_leave_most_crops_comparable",
+        "a_wrong_kernel_does_not_pass_for_a_peer",
+        "every_wrong_kernel_is_shown_to_two_peers",
+        "an_error_above_the_tolerance_does_not_pass",
+    },
+    "laws/test_unusual_inputs.py": {
+        "a_subclass_cannot_redirect_what_is_written",
+        "subclasses_memmaps_and_array_protocols_are_read",
+        "the_caller_may_change_its_arrays_while_we_read",
+        "operators_can_be_pickled_and_copied",
+        "out_must_fit",  # no array on a device is read-only
+        "out_must_not_overlap_boxes",  # nor shares it memory with the host's
+        "out_must_not_overlap_the_arrays_of_a_list",
+        "big_endian_maps_have_the_geometry_of_their_precision",
+    },
+    "faces/test_no_boxes.py": set(),
+}
+
+# In the id of a case: nothing of the call could lie on a device, or another implementation is asked.
+NOT_THERE = re.compile(r"big-endian|\boracle\b")
+
+
+@functools.cache
+def is_here() -> bool:
+    """Whether there is what the laws need: CuPy, and a compiler."""
+    return importlib.util.find_spec("cupy") is not None and bool(shutil.which("g++") or shutil.which("c++"))
+
+
+def is_law(file: str, name: str) -> bool:
+    return file in LAWS and name not in LAWS[file]
+
+
+def chosen(cases: Sequence[tuple[str, Mapping[str, Any]]]) -> list[int]:
+    """Which of a law's cases are run; a case: its id, and its parameters, whose values it shares with other cases."""
+    there = [i for i, (name, _) in enumerate(cases) if not NOT_THERE.search(name)]
+    if os.environ.get("CYROI_GPU_CASES") == "all":
+        return there
+    seen: set[Any] = set()
+    taken = []
+    for i in random.Random(0).sample(there, len(there)):  # in any order but that of the parameters
+        values = sorted((name, id(value)) for name, value in cases[i][1].items())
+        pairs = set(itertools.combinations(values, 2))
+        if not pairs or not pairs <= seen:
+            seen |= pairs
+            taken.append(i)
+    return sorted(taken)
