@@ -79,7 +79,7 @@ def image_indices(name: str, value: object, count: int, images: int, place: Plac
     array = real_numbers(name, as_array(name, value, place), value)
     array = array if on_device(array) else np.array(array)
     if array.shape == (0,) and array.dtype.kind in "fO":
-        array = array.astype(np.intp)  # an empty list has no dtype of its own
+        array = np.empty(0, np.intp)  # an empty list has no dtype of its own
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must have an integer dtype; got {array.dtype}")
     if array.shape != (count,):
