@@ -90,7 +90,7 @@ CYROI_KERNEL(convert) {
         const index x = i % job.op.width, rows = i / job.op.width, y = rows % job.op.height;
         const index c = rows / job.op.height % job.channels, n = rows / job.op.height / job.channels;
         const S& source = reinterpret_cast<const S*>(job.maps)[n * from.n + c * from.c + y * from.y + x * from.x];
-        if (job.flags != nullptr && !is_exact(source)) atomicOr(job.flags, BAD);
+        if (job.flags != nullptr && !is_exact(source)) atomicOr(job.flags, static_cast<int>(BAD));
         move(source, reinterpret_cast<O*>(job.bins) + n * to.n + c * to.c + y * to.y + x * to.x);
     }
 }
