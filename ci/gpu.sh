@@ -24,6 +24,6 @@ if ! has cupy; then
 fi
 if ! has cyroi.cpu._separable; then
     has Cython || timeout 60 "$python" -m pip install --quiet "Cython>=3.1" "setuptools>=77" || true
-    "$python" setup.py --quiet build_ext --inplace
+    "$python" setup.py --quiet build_ext --inplace --parallel "$(nproc)"
 fi
-exec "$python" -P -m gpu "$@"
+exec "$python" -P -m gpu --seconds "$((470 - SECONDS))" "$@" # SECONDS: since this script began

@@ -60,8 +60,8 @@ class Host:
     def __init__(self, dtype: str, compiler: str = "c++") -> None:
         with tempfile.TemporaryDirectory() as folder:
             library = Path(folder, "atomics.so")
-            options = ["-std=c++14", "-O2", "-shared", "-fPIC", f"-I{INCLUDE}", f"-DCYROI_MAP={TYPES[dtype]}"]
-            subprocess.run([compiler, "-x", "c++", *options, SOURCE, "-o", library], check=True)
+            flags = ["-O2", "-shared", "-fPIC", f"-I{INCLUDE}", *options(dtype)]
+            subprocess.run([compiler, "-x", "c++", *flags, SOURCE, "-o", library], check=True)
             self.library = ctypes.CDLL(str(library))
 
     def launch(self, name: str, blocks: int, *arguments: Any) -> None:
@@ -70,29 +70,34 @@ class Host:
 
 
 class Device:
-    """The same on the current CUDA device."""
+    """The same on the current CUDA device, compiled as others compile theirs: with contraction."""
 
     def __init__(self, dtype: str) -> None:
         import cupy
 
-        device = cupy.cuda.Device()
-        self.processors = device.attributes["MultiProcessorCount"]
-        compiler = cupy.cuda.nvrtc
-        program = compiler.createProgram(SOURCE.read_text(), SOURCE.name, (), ())
-        options = ("-std=c++14", f"-arch=sm_{device.compute_capability}", f"-I{INCLUDE}", f"-DCYROI_MAP={TYPES[dtype]}")
-        try:
-            compiler.compileProgram(program, options)
-        except compiler.NVRTCError as error:
-            raise RuntimeError(f"{SOURCE.name}: {compiler.getProgramLog(program)}") from error
-        with tempfile.TemporaryDirectory() as folder:
-            code = Path(folder, "atomics.cubin")
-            code.write_bytes(compiler.getCUBIN(program))
-            self.module = cupy.RawModule(path=str(code))
-            self.module.compile()  # reads the file
+        from cyroi.gpu import device
+
+        current = cupy.cuda.Device()
+        self.processors = current.attributes["MultiProcessorCount"]
+        target = device.architecture(int(current.compute_capability), cupy.cuda.nvrtc.getSupportedArchs())
+        self.module = cupy.cuda.Module()
+        self.module.load(device.compiled(SOURCE.stem, text(), options(dtype), target))
 
     def launch(self, name: str, blocks: int, *arguments: Any) -> None:
-        plain = [np.void(bytes(it)) if isinstance(it, Setup) else it for it in arguments]
+        # By value goes what is an array of one element.
+        plain = [np.frombuffer(bytes(it), f"V{ctypes.sizeof(it)}") if isinstance(it, Setup) else it for it in arguments]
         self.module.get_function(name)((blocks,), (THREADS,), tuple(plain))
+
+
+def text() -> str:
+    """The source and its headers in one."""
+    from cyroi.gpu import source
+
+    return source.text(SOURCE.name, (str(SOURCE.parent), *source.FOLDERS))
+
+
+def options(dtype: str) -> tuple[str, ...]:
+    return "-std=c++14", f"-DCYROI_MAP={TYPES[dtype]}"
 
 
 def pointer(argument: Any) -> Any:

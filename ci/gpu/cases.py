@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -84,32 +84,31 @@ class Case:
     def backward_arguments(self) -> dict[str, Any]:
         return {name: value for name, value in self.arguments.items() if name not in SIZES}
 
+    @property
+    def touched(self) -> int:
+        """How many pixels of all maps any box reads, the channels of a pixel being one."""
+        return read_pixels(self.name, self.tiny)
+
     def moved(self, direction: str) -> int:
         """Bytes that must be moved at least: each pixel that any box reads once, each value of the result once."""
         pixel = self.maps.shape[self.layout.index("C")] * self.maps.itemsize
         if direction == FORWARD:
-            return touched(self) * pixel + self.grad_bytes
+            return self.touched * pixel + self.grad_bytes
         if direction == TO_MAPS:
             return self.maps.nbytes + self.grad_bytes
-        return touched(self) * pixel + self.grad_bytes + self.arguments["boxes"].nbytes
+        return self.touched * pixel + self.grad_bytes + self.arguments["boxes"].nbytes
 
     @property
     def grad_bytes(self) -> int:
         return int(np.prod(self.shape)) * self.maps.itemsize
 
 
-def touched(case: Case) -> int:
-    """How many pixels of all maps any box reads, the channels of a pixel being one."""
-    plan = PLANNERS[case.operator](case.arguments | {"layout": case.layout} | planar(case))
+@cache
+def read_pixels(name: str, tiny: bool) -> int:
+    workload = (TINY if tiny else WORKLOADS)[name]
+    plan = PLANNERS[workload.operator](workload.arguments())
     images, _, height, width = plan.shape
     read = np.zeros((images, height, width), bool)
     for image, rows, columns in zip(plan.images, plan.rows, plan.columns, strict=True):
         read[image, rows[:, np.newaxis], columns] = True
     return int(read.sum())
-
-
-def planar(case: Case) -> dict[str, Any]:
-    """The planner of roi_align takes its maps as NCHW."""
-    if case.operator != "roi_align":
-        return {}
-    return {case.maps_name: case.maps.transpose([case.layout.index(axis) for axis in "NCHW"])}

@@ -6,9 +6,11 @@ Everything goes through `cyroi.gpu.device`, which both have; a real one has even
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ import numpy as np
 Call = Callable[[], object]
 
 L2_TIMES = 4  # what is cleared before a cold call, in sizes of the L2 cache
-LEAST_SCRAP = 256 << 20  # ... and long enough for the host to queue the call meanwhile
+LEAST_SCRAP = 256 << 20
+MOST_FLUSHES = 100
 
 
 class Event:
@@ -54,7 +57,7 @@ class Machine:
         name = runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
         driver = runtime.driverGetVersion()
         return (
-            f"{name}, {about['MultiProcessorCount']} SMs at up to {about['ClockRate'] / 1e6:.2f} GHz, L2"
+            f"{name}, {about['MultiProcessorCount']} SMs at up to {about.get('ClockRate', 0) / 1e6:.2f} GHz, L2"
             f" {about['L2CacheSize'] >> 20} MiB, driver for CUDA {driver // 1000}.{driver % 1000 // 10}, CuPy"
             f" {cupy.__version__}, NVRTC {'.'.join(map(str, cupy.cuda.nvrtc.getVersion()))}, NumPy {np.__version__}"
         )
@@ -87,8 +90,27 @@ class Machine:
             cupy.cuda.get_current_stream().synchronize()
 
     def flush(self) -> None:
-        """Puts other things into L2, and keeps the device busy while the host queues what is timed next."""
+        """Puts other things into L2."""
         self.device.clear(self.scrap)
+
+    @cached_property
+    def flush_time(self) -> float:
+        """Microseconds of a flush."""
+        times = []
+        for _ in range(5):
+            before, after = self.event(), self.event()
+            before.record()
+            self.flush()
+            after.record()
+            self.wait()
+            times.append(self.microseconds(before, after))
+        return statistics.median(times)
+
+    def occupy(self, microseconds: float) -> None:
+        """Flushes for so long, at least once: while the host queues what is timed next, the device must not wait."""
+        wanted = 1 if self.dry else math.ceil(microseconds / self.flush_time)
+        for _ in range(min(max(wanted, 1), MOST_FLUSHES)):
+            self.flush()
 
 
 def real() -> Any:
@@ -125,17 +147,30 @@ def forced(route: str | None) -> Iterator[None]:
 # --- samples ---
 
 
+def queued(machine: Machine, call: Call) -> float:
+    """Microseconds that the host takes for a call while the device does something else."""
+    times = []
+    for _ in range(3):
+        machine.wait()
+        start = time.perf_counter()
+        call()
+        times.append(1e6 * (time.perf_counter() - start))
+    machine.wait()
+    return statistics.median(times)
+
+
 def interleaved(machine: Machine, calls: dict[str, list[Call]], rounds: int, *, cold: bool) -> dict[str, float]:
     """Median microseconds of each contender. Each has a call per set of inputs, which the rounds take in turn.
 
     Cold: after something else went through L2; warm: after the same call. Each round has an order of its own.
     """
+    ahead = {label: (1.5 if cold else 3) * queued(machine, them[0]) for label, them in calls.items()}
     pairs: dict[str, list[tuple[Any, Any]]] = {label: [] for label in calls}
     rng = np.random.default_rng(0)
     for number in range(rounds):
         for label in rng.permutation(list(calls)):
             call = calls[label][number % len(calls[label])]
-            machine.flush()
+            machine.occupy(ahead[label])
             if not cold:
                 call()
             before, after = machine.event(), machine.event()
@@ -150,9 +185,10 @@ def interleaved(machine: Machine, calls: dict[str, list[Call]], rounds: int, *, 
 def kernels(machine: Machine, call: Call, repeats: int) -> list[tuple[str, float]]:
     """The kernels that a call launches, in order, each with its median microseconds; warm."""
     seen: list[list[tuple[str, Any, Any]]] = []
+    ahead = 4 * queued(machine, call)
     with watched(machine) as launches:
         for _ in range(repeats):
-            machine.flush()
+            machine.occupy(ahead)
             call()
             call()
             seen.append(list(launches))

@@ -50,6 +50,11 @@ class Run:
         with self.records.open("a") as file:
             file.write(json.dumps({"part": self.part, **values}) + "\n")
 
+    def note(self, words: str, where: str) -> None:
+        """Something is not measured."""
+        self.say(f"not measured: {where}: {words}")
+        self.record(note=words, where=where)
+
     def fail(self, text: str) -> None:
         """Something is wrong with what is measured."""
         self.wrong += 1
@@ -74,11 +79,11 @@ def all_parts() -> dict[str, Part]:
         "laws of random calls": Part(laws.random_calls, 75, "laws"),
         "laws of a device": Part(laws_of_a_device.run, 60, "laws"),
         "bits": Part(repeats.run, 30),
-        "compiling": Part(compiling.run, 60),
         "overhead": Part(overhead.run, 20),
         **{f"speed of {name}": Part(speed.of(name), 40) for name in NAMES},
+        "compiling": Part(compiling.run, 60),
         "profiler": Part(tools.profile, 60),
-        "sanitizer": Part(tools.sanitize, 75),
+        "sanitizer": Part(tools.sanitize, 90),
     }
 
 

@@ -171,5 +171,8 @@ def profiled(them: Records) -> str:
 
 def notes(them: Records) -> str:
     words = [f"* {record['part']}: {record['missing']}" for record in them.having("missing")]
-    words += [f"* {record['note']}" for record in them.having("note")]
+    places: dict[str, list[str]] = {}
+    for record in them.having("note"):
+        places.setdefault(record["note"], []).append(record["where"])
+    words += [f"* {note} ({where[0] if len(where) == 1 else f'{len(where)} rows'})" for note, where in places.items()]
     return "\n".join(["Not measured:", "", *words]) if words else ""

@@ -28,8 +28,7 @@ def measure(run: Run, name: str) -> None:
         inputs = Inputs(machine, case, DRY[1] if run.dry else COPIES)
         for direction in DIRECTIONS:
             if run.left < 3:
-                run.say(f"{name}, {dtype}, {layout}, {direction}: no time left")
-                run.record(note=f"{name}, {dtype}, {layout}, {direction}: no time was left")
+                run.note("no time was left", f"{name}, {dtype}, {layout}, {direction}")
                 continue
             one(run, machine, inputs, direction)
         del inputs  # their memory
@@ -39,11 +38,11 @@ def one(run: Run, machine: Machine, inputs: Inputs, direction: str) -> None:
     """Measures one row of the table."""
     case, notes = inputs.case, []
     contenders = agreeing(inputs, direction, case.expected(direction), notes)
+    where = f"{case.name}, {case.dtype}, {case.layout}, {direction}"
     for note in notes:
-        run.say(f"not timed: {note}")
-        run.record(note=note)
+        run.note(note, where)
     if OURS not in contenders:
-        run.fail(f"cyroi on {case.name}, {case.dtype}, {case.layout}, {direction} is not timed: see above")
+        run.fail(f"cyroi on {where} is not timed: see above")
     if not contenders:
         return
     calls = {label: it.calls for label, it in contenders.items()}
@@ -57,4 +56,4 @@ def one(run: Run, machine: Machine, inputs: Inputs, direction: str) -> None:
     )  # fmt: skip
     shown = ", ".join(f"{label} {cold[label]:.0f} / {warm[label]:.0f}" for label in cold)
     inside = " + ".join(f"{kernel} {time:.1f}" for kernel, time in launched)
-    run.say(f"{case.name} {case.dtype} {case.layout} {direction}; us cold / warm: {shown}; kernels: {inside}")
+    run.say(f"{where}; us cold / warm: {shown}; kernels: {inside}")

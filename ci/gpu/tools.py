@@ -5,7 +5,6 @@ barriers (compute-sanitizer). Each runs a script of this package in a process of
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import subprocess
 import sys
@@ -59,11 +58,13 @@ def profile(run: Run) -> None:
         found("ncu"), "--csv", "--page", "raw", "--print-units", "base", "--clock-control", "none", "--kernel-name",
         NAMES, "--metrics", ",".join(METRICS), *script,
     ]  # fmt: skip
-    done = run_of(command, run)
+    try:
+        done = run_of(command, run)
+    except subprocess.TimeoutExpired:
+        return run.note("it was stopped, for no time was left", "ncu")
     if done.returncode:
         tail = (done.stdout + done.stderr).strip().splitlines()[-3:]
-        run.record(note=f"ncu ended with {done.returncode}: {' / '.join(tail)}")
-        run.say(f"ncu ended with {done.returncode}: {' / '.join(tail)}")
+        run.note(f"it ended with {done.returncode}: {' / '.join(tail)}", "ncu")
     tell(run, done.stdout, done.stdout)
 
 
@@ -124,19 +125,22 @@ def sanitize(run: Run) -> None:
         if done.returncode:
             run.fail(f"the small calls end with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
         return
-    for tool in CHECKS:
+    for number, tool in enumerate(CHECKS):
         command = [found("compute-sanitizer"), "--tool", tool, "--error-exitcode", str(FAULTY), *script]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=max(run.left, 1), check=False, env=dict(os.environ)
-        )
+        seconds = max(run.left / (len(CHECKS) - number), 1)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            run.note(f"it was stopped after {seconds:.0f} s", tool)
+            continue
         lines = (done.stdout + done.stderr).strip().splitlines()
-        summary = [line for line in lines if "SUMMARY" in line]
-        words = " / ".join(summary or lines[-2:])
-        run.record(law=tool, words=words)
-        run.say(f"{tool}: {words}")
+        words = " / ".join([line for line in lines if "SUMMARY" in line] or lines[-2:])
         if done.returncode == FAULTY:
             for line in lines[:40]:
                 run.say(f"  {line}")
-            run.fail(f"{tool} found something")
+            run.fail(f"{tool}: {words}")
         elif done.returncode:
-            run.record(note=f"{tool} ended with {done.returncode}: {' / '.join(lines[-2:])}")
+            run.note(f"it ended with {done.returncode}: {words}", tool)
+        else:
+            run.record(law=tool, words=words)
+            run.say(f"{tool}: {words}")

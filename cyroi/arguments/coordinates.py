@@ -77,10 +77,10 @@ def finite(name: str, boxes: Array, shown: Array) -> None:
 def image_indices(name: str, value: object, count: int, images: int, place: Place | None = None) -> Indices:
     """Private copy of the image index of each of `count` boxes; on a device, the caller's array."""
     array = real_numbers(name, as_array(name, value, place), value)
-    empty = array.shape == (0,) and array.dtype.kind in "fO"  # an empty list has no dtype of its own
-    if not on_device(array):
-        array = np.array(array, np.intp if empty else None)
-    if array.dtype.kind not in "iu" and not empty:
+    array = array if on_device(array) else np.array(array)
+    if array.shape == (0,) and array.dtype.kind in "fO":
+        array = np.empty(0, np.intp)  # an empty list has no dtype of its own
+    if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must have an integer dtype; got {array.dtype}")
     if array.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one index per box; got {array.shape}")

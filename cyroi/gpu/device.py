@@ -84,7 +84,10 @@ def array_of(name: str, value: Any) -> Any:
             except (BufferError, TypeError, ValueError, NotImplementedError):
                 if not hasattr(type(value), "__cuda_array_interface__"):
                     raise
-        return cupy.asarray(value)
+        address = value.__cuda_array_interface__["data"][0]
+        found = cupy.cuda.runtime.pointerGetAttributes(address).device if address else None
+        with cupy.cuda.Device(found):  # from another device CuPy would take a copy
+            return cupy.asarray(value)
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise _why_not(error) from error
     except Exception as error:

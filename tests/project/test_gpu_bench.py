@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -15,14 +16,13 @@ import numpy as np
 import pytest
 
 import cyroi
-from support import nvrtc
 
 sys.path.append(str(Path(__file__).parents[2] / "ci"))
 sys.path.append(str(Path(__file__).parents[2] / "asv_benchmarks"))
 from bench.table import replace_marked
 from gpu import __main__ as command
 from gpu import atomics, goals, records, report, tools
-from gpu.cases import DTYPES, FORWARD, LAYOUTS, NAMES, TINY, TO_BOXES, TO_MAPS, Case, touched
+from gpu.cases import DIRECTIONS, DTYPES, FORWARD, LAYOUTS, NAMES, TINY, TO_BOXES, TO_MAPS, Case
 from gpu.contenders import ATOMICS, CHECKED, OURS, TOLERANCE, TORCHVISION, difference
 from gpu.parts import Part
 
@@ -54,17 +54,15 @@ def test_the_variant_with_atomics_computes_the_same(name, dtype, layout, compile
 
 @pytest.mark.parametrize("target", [75, 90, 120])
 def test_the_variant_with_atomics_is_device_code(target):
-    library = nvrtc.find_library()
-    if library is None:
-        pytest.skip("no NVRTC: python -m pip install --group gpu")
-    compiler = nvrtc.Compiler(library)
-    if target not in compiler.targets():
+    cupy = pytest.importorskip("cupy", reason="no CuPy: python -m pip install --group gpu")
+    from cyroi.gpu import device
+
+    if target not in cupy.cuda.nvrtc.getSupportedArchs():
         pytest.skip(f"this NVRTC does not know sm_{target}")
-    options = ("-std=c++14", f"-I{atomics.INCLUDE}", f"-DCYROI_MAP={atomics.TYPES['float16']}")
-    compiled = compiler.compile(atomics.SOURCE.read_text(), f"compute_{target}", options)
-    assert compiled.log.strip("\0\n ") == ""
-    assert re.search(r"(atom|red)\.\S*add\S*\.f32", compiled.ptx)
-    assert "fma.rn.f32" in compiled.ptx  # contracted, as others are
+    code = device.compiled("atomics", atomics.text(), atomics.options("float16"), f"compute_{target}").decode()
+    assert all(f".entry {name}(" in code for name in ("forward", "backward", "round_off", "read_again"))
+    assert re.search(r"(atom|red)\.\S*add\S*\.f32", code)
+    assert "fma.rn.f32" in code  # contracted, as others are
 
 
 def test_the_variant_with_atomics_refuses_offsets_of_more_than_32_bits():
@@ -85,13 +83,13 @@ def test_touched_pixels_are_those_that_have_a_gradient(name, layout):
     grad = getattr(cyroi, f"{case.operator}_backward")(ones, **case.backward_arguments(), wrt=case.maps_name)
     reached = np.count_nonzero(grad.transpose([layout.index(axis) for axis in "NCHW"])[:, 0])
     # A sample at a whole coordinate has a neighbour of weight 0, which others would read.
-    assert 0.9 * touched(case) <= reached <= touched(case)
+    assert 0.9 * case.touched <= reached <= case.touched
 
 
 def test_bytes_are_those_of_touched_pixels_and_of_the_result():
     single, half = (Case("W7", dtype, "NHWC", tiny=True) for dtype in DTYPES)
     results = 4 * 14 * 14 * 40
-    assert single.moved(FORWARD) == 4 * (40 * touched(single) + results)
+    assert single.moved(FORWARD) == 4 * (40 * single.touched + results)
     assert single.moved(TO_MAPS) == 4 * (2 * 16 * 16 * 40 + results)
     assert single.moved(TO_BOXES) == single.moved(FORWARD) + 4 * 4 * 4
     assert 2 * half.moved(FORWARD) == single.moved(FORWARD)
@@ -200,6 +198,34 @@ def test_what_no_time_was_left_for_is_named(tmp_path):
     file = tmp_path / "records"
     assert command.run({"late": Part(print, 60)}, file, time.monotonic() + 1, dry=True) == []
     assert "* late: no time was left" in report.notes(records.Records(lines_of(file)))
+
+
+DRY = (
+    "machine", "plans", "laws of float32", "laws of random calls", "laws of a device", "bits", "compiling", "overhead",
+    "speed of W1", "speed of W6", "profiler", "sanitizer",
+)  # fmt: skip
+
+
+def test_all_but_the_gpu_itself_runs_dry(environment, tmp_path, compiler):
+    pytest.importorskip("cupy", reason="no CuPy: python -m pip install --group gpu")
+    file = tmp_path / "records.json"
+    asked = ["--dry-run", "--parts", ",".join(DRY), "--json", file]
+    done = subprocess.run([sys.executable, "-P", "-m", "gpu", *asked], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "VERDICT: nothing that ran is wrong" in done.stdout
+    found = json.loads(file.read_text())
+    assert not [it for it in found if "wrong" in it or "missing" in it]
+    assert {it["part"] for it in found} == {*DRY} - {"plans", "sanitizer"}  # which say nothing of what is right
+    timed = [it for it in found if "workload" in it]
+    assert {(it["workload"], it["dtype"], it["layout"], it["direction"]) for it in timed} == {
+        (name, *kinds) for name in ("W1", "W6") for kinds in itertools.product(DTYPES, LAYOUTS, DIRECTIONS)
+    }
+    for it in timed:
+        wanted = {OURS, CHECKED} if it["direction"] == TO_BOXES else {OURS, CHECKED, ATOMICS}
+        assert wanted <= set(it["cold"]) == set(it["warm"])
+        assert it["kernels"][0][0] == "plan"
+    routes = set().union(*(it["cold"] for it in timed if it["workload"] == "W1"))
+    assert routes >= {"gather", "pixels", "transposed", "to_maps", "to_pixels"}
 
 
 def test_the_profilers_table_is_read_with_its_units():

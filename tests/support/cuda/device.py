@@ -129,18 +129,6 @@ def download(array: Any) -> np.ndarray:
     return on_host(array).copy()
 
 
-def convert(array: Any, dtype: Any, out: Any = None) -> Any:
-    out = empty(array.shape, dtype) if out is None else out
-    with np.errstate(all="ignore"):
-        np.copyto(on_host(out), on_host(array), casting="unsafe")
-    return out
-
-
-def extremes(array: Any) -> tuple[Any, Any]:
-    values = on_host(array)
-    return values.min(), values.max()
-
-
 def read_flags(array: Any) -> int:
     assert array.dtype == np.int32
     assert array.size == 1
@@ -293,7 +281,7 @@ def launch(kernel: Kernel, name: str, grid: Any, threads: Any, shared: int, job:
 
 
 INTERFACE = (
-    "array_of", "on", "empty", "clear", "upload", "download", "convert", "extremes", "read_flags", "capturing", "keep", "kernel",
+    "array_of", "on", "empty", "clear", "upload", "download", "read_flags", "capturing", "keep", "kernel",
     "launch", "location",
 )  # fmt: skip
 
