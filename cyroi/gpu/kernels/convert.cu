@@ -65,7 +65,8 @@ __device__ inline void store(long long* p, double v) {
 __device__ inline void store(unsigned long long* p, double v) {
     *p = whole(v, 0ULL, 18446744073709551615ULL, 18446744073709551616.0);
 }
-__device__ inline void store(bool* p, double v) {
+template <class V>
+__device__ inline void store(bool* p, V v) {
     *p = v != 0;
 }
 template <class T, class V>
