@@ -13,9 +13,9 @@ import numpy as np
 from ..arguments.arrays import on_device
 from ..arguments.coordinates import BOX_VALUES, exact_digits
 from ..arguments.layout import name_of
-from . import device
+from . import stream
 from .convert import aligned, convert
-from .job import NUMBERS, SOURCE
+from .job import NUMBERS, SOURCE, copied, new
 
 if TYPE_CHECKING:
     from ..arguments.boxes import Boxes
@@ -38,7 +38,7 @@ class Source:
             False  # whether all are known to be good; whether a plan needs all the room there may be
         )
         self.corners = boxes.coordinates  # None: on the device
-        self.fields = np.zeros((), SOURCE)[()]
+        self.fields = new(SOURCE)
         self.fields["most"], self.fields["image_end"] = most, np.inf
         self.kept: list[Any] = []
         sent = {"flags": np.zeros(1, np.int32)}
@@ -81,15 +81,15 @@ class Source:
     def _send(self, sent: dict[str, Any]) -> Any:
         """Sends arrays and notes their addresses; gives the flags, which are 0."""
         if len(sent) == 1:
-            flags = device.empty((1,), np.int32)
-            device.clear(flags)
+            flags = stream.empty((1,), np.int32)
+            stream.clear(flags)
             return flags
         ends = np.cumsum([padded(array.nbytes) for array in sent.values()])
         together = np.zeros(int(ends[-1]), np.uint8)
         places = dict(zip(sent, [0, *ends[:-1].tolist()], strict=True))
         for name, array in sent.items():
             together[places[name] :][: array.nbytes] = array.reshape(-1).view(np.uint8)
-        memory = device.upload(together)
+        memory = stream.upload(together)
         self.kept.append(memory)
         for name in sent.keys() - {"flags"}:
             self.fields[name] = memory.data.ptr + places[name]
@@ -97,7 +97,7 @@ class Source:
 
     def part(self, first: int) -> Any:
         """What `plan` is told of the boxes from `first` on."""
-        fields = self.fields.copy()
+        fields = copied(self.fields)
         for name, step in (("box", fields["row"]), ("image", fields["image_row"]), ("narrow", 1)):
             if fields[name]:
                 fields[name] = int(fields[name]) + first * int(step)
@@ -110,7 +110,7 @@ def _one_after_the_other(arrays: Sequence[Any], total: int) -> Any:
     if len(full) == 1:
         return full[0]
     dtypes = {array.dtype for array in full}
-    together = device.empty((total, BOX_VALUES), dtypes.pop() if len(dtypes) == 1 else np.float64)
+    together = stream.empty((total, BOX_VALUES), dtypes.pop() if len(dtypes) == 1 else np.float64)
     last = 0
     for array in full:
         first, last = last, last + len(array)

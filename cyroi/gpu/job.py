@@ -57,6 +57,16 @@ TYPES = {
 }  # fmt: skip
 
 
+def new(dtype: np.dtype[Any] = JOB) -> Any:
+    """A struct of zeros, an array without axes."""
+    return np.ndarray((), dtype, bytearray(dtype.itemsize))
+
+
+def copied(struct: Any) -> Any:
+    """Not by NumPy's own `copy`, which goes through the fields of a struct one by one: 17 us instead of 0.3."""
+    return np.ndarray((), struct.dtype, bytearray(struct.tobytes()))
+
+
 def place(job: Any, address: str, step: str, array: Any) -> None:
     """Says where a planar array (n, c, y, x) lies, in fields `address` and `step`."""
     job[address] = array.data.ptr

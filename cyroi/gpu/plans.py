@@ -19,9 +19,9 @@ import numpy as np
 
 from ..arguments import hints
 from ..cpu import _separable
-from . import device
+from . import device, stream
 from .boxes import Source, padded
-from .job import BAD, EXTENT, FAR, FULL, JOB, LINE, RANGE, SHARE
+from .job import BAD, EXTENT, FAR, FULL, LINE, RANGE, SHARE, copied, new
 
 if TYPE_CHECKING:
     from ..arguments.sampling import Sampling
@@ -53,8 +53,8 @@ class Plans:
         self.source, self.sampling, self.real, self.numbers, self.turned = source, sampling, real, numbers, turned
         self.images, self.channels, *self.sizes = maps
         self.bins = tuple(bins)
-        self.waits = source.unread is not None and source.unread.wait and not device.capturing()
-        self.job = np.zeros((), JOB)[()]
+        self.waits = source.unread is not None and source.unread.wait and not stream.capturing()
+        self.job = new()
         kind, scale, ratio, aligned, snap = sampling
         self.job["op"] = (kind, aligned, ratio, scale, snap, *self.sizes, *self.bins, (0, 0, *self.bins))
         self.job["images"], self.job["channels"], self.job["fill"] = self.images, self.channels, fill
@@ -74,11 +74,11 @@ class Plans:
         while self.waits and not self.source.checked:
             for first, last in self._parts():
                 planned = self._plan(first, last)
-            found = device.read_flags(self.source.flags)
+            found = stream.read_flags(self.source.flags)
             if found & BAD:
                 self._raise()
             if found & FULL:
-                device.clear(self.source.flags)
+                stream.clear(self.source.flags)
                 self.source.full = True
                 self._make_room(True)
                 continue
@@ -89,7 +89,7 @@ class Plans:
 
     def _raise(self) -> None:
         assert self.source.unread is not None
-        self.source.unread.again(device.download)
+        self.source.unread.again(stream.download)
         raise ValueError("boxes must not be changed while a call reads them; a bad one was found, and is good now")
 
     # --- memory ---
@@ -127,7 +127,7 @@ class Plans:
 
     def _plan(self, first: int, last: int) -> tuple[Any, Any]:
         """A job for these boxes, and the memory that it needs."""
-        job, boxes = self.job.copy(), last - first
+        job, boxes = copied(self.job), last - first
         job["source"], job["boxes"] = self.source.part(first), boxes
         whole: list[tuple[Any, Any, int]] = [(job, "extent", EXTENT.itemsize * boxes)]
         if self.turned:
@@ -138,7 +138,7 @@ class Plans:
             for field, size in self._arrays(axis).items():
                 into = (plan["number"], field) if isinstance(field, int) else (plan, field)
                 whole.append((*into, size * boxes))
-        memory = device.empty((sum(padded(size) for _, _, size in whole),), np.uint8)
+        memory = stream.empty((sum(padded(size) for _, _, size in whole),), np.uint8)
         device.keep(memory)
         address = memory.data.ptr
         for fields, field, size in whole:
@@ -147,7 +147,7 @@ class Plans:
         blocks = boxes + (self.images if self.turned else 0)
         for geometry in self.source.geometries if blocks else ():
             macros = {"CYROI_GEOMETRY": geometry, "CYROI_REAL": self.real, "CYROI_NUMBERS": str(self.numbers)}
-            device.launch(device.kernel("plan", macros), "plan", blocks, _THREADS, 0, job)
+            stream.launch(device.kernel("plan", macros), "plan", blocks, _THREADS, 0, job)
         return job, memory
 
 
