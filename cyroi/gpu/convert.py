@@ -15,6 +15,9 @@ _THREADS, _MOST_BLOCKS = 256, 1 << 16
 
 def convert(array: Any, dtype: Any, out: Any = None) -> Any:
     """`array` as a new array of `dtype`, or in `out`, which has that type; rounded as results are."""
+    if out is not None and not addressable(out):
+        _copy(convert(array, dtype), out)
+        return out
     out = device.empty(array.shape, dtype) if out is None else out
     _launch(aligned(array), out, 0)
     return out
@@ -34,10 +37,15 @@ def aligned(array: Any) -> Any:
     if addressable(array):
         return array
     copy = device.empty(array.shape, array.dtype)
-    for byte in range(array.itemsize):
-        source, target = (type(array)(some.shape, np.uint8, some.data + byte, some.strides) for some in (array, copy))
-        _launch(source, target, 0)
+    _copy(array, copy)
     return copy
+
+
+def _copy(array: Any, out: Any) -> None:
+    """Byte by byte, which may lie anywhere."""
+    for byte in range(array.itemsize):
+        source, target = (type(array)(some.shape, np.uint8, some.data + byte, some.strides) for some in (array, out))
+        _launch(source, target, 0)
 
 
 def _launch(source: Any, target: Any, flags: int) -> None:

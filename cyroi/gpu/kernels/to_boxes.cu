@@ -47,10 +47,10 @@ struct Column {
     bool any, any_lo, any_hi;
 };
 
-__device__ inline Column sum_rows(const S* top, index step, const Slopes& y, A base) {
+__device__ inline Column sum_rows(const S* top, index step, const Slopes& y, A base, A g) {
     Column sum = {0, 0, 0, false, false, false};
     for (int t = 0; t < y.taps.count; ++t) {
-        const A v = static_cast<A>(value_of(top[y.taps.pixel[t] * step])) - base;
+        const A v = (static_cast<A>(value_of(top[y.taps.pixel[t] * step])) - base) * g;
         if (y.taps.weight[t] != 0) {
             sum.weight = fused(y.taps.weight[t], v, sum.weight);
             sum.any = true;
@@ -80,14 +80,14 @@ __device__ inline void add_bin(const Job& job, index k, int p, int q, const S* m
     Sides<A> bin = {{0, 0, 0, 0}};
     bool found[kBoxSides] = {false, false, false, false};
     for (int j = 0; j < x.taps.count; ++j) {
-        const Column column = sum_rows(map + x.taps.pixel[j] * job.map_step.x, job.map_step.y, y, base);
+        const Column column = sum_rows(map + x.taps.pixel[j] * job.map_step.x, job.map_step.y, y, base, g);
         add_part(x.taps.weight[j], column.by_lo, column.any_lo, bin.at[kY1], found[kY1]);
         add_part(x.taps.weight[j], column.by_hi, column.any_hi, bin.at[kY2], found[kY2]);
         add_part(x.by_lo[j], column.weight, column.any, bin.at[kX1], found[kX1]);
         add_part(x.by_hi[j], column.weight, column.any, bin.at[kX2], found[kX2]);
     }
     for (int s = 0; s < kBoxSides; ++s) {
-        if (found[s]) sides.at[s] = fused(g, bin.at[s], sides.at[s]);
+        if (found[s]) sides.at[s] += bin.at[s];
     }
 }
 

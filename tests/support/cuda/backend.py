@@ -93,9 +93,14 @@ def place_boxes(given: dict[str, Any]) -> None:
         if isinstance(value, np.ndarray):
             moved = on_device(value)
             given[name] = value if moved is None else moved
-        elif isinstance(value, (list, tuple)) and value and all(isinstance(part, np.ndarray) for part in value):
+        elif isinstance(value, (list, tuple)) and value and all(is_boxes(part) for part in value):
             arrays = [on_device(part) for part in value]
             given[name] = value if any(array is None for array in arrays) else type(value)(arrays)
+
+
+def is_boxes(value: Any) -> bool:
+    """Of one image, in a list."""
+    return isinstance(value, np.ndarray) and (value.ndim == 2 or value.size == 0)
 
 
 def on_device(value: Any) -> Any:
@@ -119,7 +124,7 @@ def out_on_device(out: Any, outs: dict[int, Any]) -> Any:
         moved: Any = [out_on_device(array, outs) for array in out]
         moved = None if any(array is None for array in moved) else moved
     else:
-        moved = on_device(out) if isinstance(out, np.ndarray) else out
+        moved = on_device(out) if isinstance(out, np.ndarray) and out.flags.aligned else None
     outs[id(moved)] = out
     return moved
 

@@ -88,14 +88,19 @@ template <class T>
 static T __ldg(const T* at) {
     return *at;
 }
+/* The second argument is converted to what the first one points at. */
 template <class T>
-static T atomicOr(T* at, T bits) {
+struct Same {
+    typedef T Type;
+};
+template <class T>
+static T atomicOr(T* at, typename Same<T>::Type bits) {
     const T old = *at;
     *at = old | bits;
     return old;
 }
 template <class T>
-static T atomicAdd(T* at, T value) {
+static T atomicAdd(T* at, typename Same<T>::Type value) {
     const T old = *at;
     *at = old + value;
     return old;

@@ -50,7 +50,7 @@ class Memory:
     """`size` bytes of poison between two fences."""
 
     def __init__(self, size: int) -> None:
-        whole = np.empty(size + 2 * ALIGNED + 4, np.uint8)
+        whole = np.empty(size + 2 * ALIGNED + FENCE + 4, np.uint8)
         start = -whole.ctypes.data % ALIGNED + ALIGNED
         words = whole[start - FENCE : start + (size + FENCE + 3) // 4 * 4]
         words.view(np.uint32)[:] = POISON
