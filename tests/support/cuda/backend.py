@@ -1,7 +1,8 @@
 """The functions of cyroi on CuPy arrays, for tests that give and expect NumPy arrays.
 
-Maps, gradients and `out` go over as they lie: the same memory, the same strides. Boxes and image indices lie on the
-host in some calls and on the device in others, and threads and blocks take turns in several orders.
+Maps, gradients and `out` go over as they lie: the same memory, the same strides. What cannot lie on a device, because it
+has another byte order or because an `out` is not aligned, goes over as a copy. Boxes and image indices lie on the host in
+some calls and on the device in others, and threads and blocks take turns in several orders.
 """
 
 from __future__ import annotations
@@ -52,26 +53,63 @@ def launch(*arguments: Any) -> None:
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The function on the device, if its maps, gradients and `out` can lie there; else as it is."""
+    """The function on the device, if its maps, gradients and `out` can be there; else as it is."""
     try:
         bound = signature(function).bind(*args, **kwargs)
     except TypeError:
         return function(*args, **kwargs)
     given = bound.arguments
-    outs: dict[int, Any] = {}
+    outs = Outs()
     moved = {name: on_device(given[name]) for name in MAPS if name in given and not is_shape(given[name])}
     if moved and given.get("out") is not None:
-        moved["out"] = out_on_device(given["out"], outs)
+        moved["out"] = outs.move(given["out"])
     if not moved or any(value is None for value in moved.values()):
         return function(*args, **kwargs)
     Counts.calls += 1
     given.update(moved)
     place_boxes(given)
     before = Counts.launches
-    result = function(*bound.args, **bound.kwargs)
-    result = outs[id(result)] if id(result) in outs else on_host(result, outs)
+    result = outs.back(function(*bound.args, **bound.kwargs))
     assert Counts.launches > before or not any(map(np.any, parts(result))), "no kernel made this"
     return result
+
+
+class Outs:
+    """`out` on the device, and what of it the caller gave."""
+
+    def __init__(self) -> None:
+        self.given: dict[int, Any] = {}  # by the id of what stands for it
+        self.copies: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def move(self, out: Any) -> Any:
+        """`out`, an array or a list of them, on the device; None where it cannot be there."""
+        if isinstance(out, list):
+            moved: Any = [self.move(array) for array in out]
+            moved = None if any(array is None for array in moved) else moved
+        elif not isinstance(out, np.ndarray):
+            return None
+        else:
+            as_it_is = out.flags.aligned and out.dtype.isnative
+            memory = out if as_it_is else np.array(out, out.dtype.newbyteorder("="), order="C", subok=False)
+            moved = on_device(memory)
+            if not as_it_is:
+                self.copies.append((memory, out))
+        self.given[id(moved)] = out
+        return moved
+
+    def back(self, result: Any) -> Any:
+        """The result on the host, what was written into copies in its place."""
+        with np.errstate(all="ignore"):
+            for copy, array in self.copies:
+                np.copyto(array, copy)
+        return self.on_host(result)
+
+    def on_host(self, result: Any) -> Any:
+        if id(result) in self.given:
+            return self.given[id(result)]
+        if isinstance(result, (list, tuple)):
+            return type(result)(map(self.on_host, result))
+        return device.on_host(result) if isinstance(result, cupy.ndarray) else result
 
 
 @functools.cache
@@ -104,7 +142,7 @@ def is_boxes(value: Any) -> bool:
 
 
 def on_device(value: Any) -> Any:
-    """A CuPy array over the same memory; None of what no CuPy array can be."""
+    """A CuPy array over the same memory, or over a copy in the device's byte order; None of what is no such array."""
     if isinstance(value, (list, tuple)):
         try:
             value = np.asarray(value)
@@ -113,26 +151,10 @@ def on_device(value: Any) -> Any:
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         return None
     known = (value.dtype.kind in "fiubc" and value.itemsize <= 8) or value.dtype.name == "bfloat16"
-    if not known or not value.dtype.isnative:
+    if not known:
         return None
-    return device.on_device(np.ndarray.view(value, np.ndarray))
-
-
-def out_on_device(out: Any, outs: dict[int, Any]) -> Any:
-    """`out` on the device, None where it cannot be; `outs` says of what lies there what it stands for."""
-    if isinstance(out, list):
-        moved: Any = [out_on_device(array, outs) for array in out]
-        moved = None if any(array is None for array in moved) else moved
-    else:
-        moved = on_device(out) if isinstance(out, np.ndarray) and out.flags.aligned else None
-    outs[id(moved)] = out
-    return moved
-
-
-def on_host(result: Any, outs: dict[int, Any]) -> Any:
-    if isinstance(result, (list, tuple)):
-        return type(result)(outs[id(part)] if id(part) in outs else on_host(part, outs) for part in result)
-    return device.on_host(result) if isinstance(result, cupy.ndarray) else result
+    native = value.dtype.newbyteorder("=")
+    return device.on_device(np.ndarray.view(value, np.ndarray) if value.dtype == native else value.astype(native))
 
 
 def parts(result: Any) -> list[Any]:
