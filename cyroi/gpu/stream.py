@@ -26,10 +26,9 @@ class Cleared(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Flags were read, and these were found."""
+    """Flags were waited for."""
 
     array: Any
-    found: int
 
 
 class Launched(NamedTuple):
@@ -86,9 +85,8 @@ def download(array: Any) -> np.ndarray[Any, Any]:
 
 
 def read_flags(array: Any) -> int:
-    found = device.read_flags(array)
-    _note(Read(array, found))
-    return found
+    _note(Read(array))
+    return device.read_flags(array)
 
 
 def capturing() -> bool:
