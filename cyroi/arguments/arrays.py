@@ -45,9 +45,9 @@ def as_array(name: str, value: object, place: Place | None = None) -> Array:
     may redefine what we rely on. What lies on a CUDA device is taken where `place` allows it; the memory of the CPU is
     no wrong place to this function.
     """
-    refuse_mask(name, value)
     if not isinstance(value, np.ndarray):
         value = _read(name, value, place)
+    refuse_mask(name, value)
     return np.ndarray.view(value, np.ndarray) if isinstance(value, np.ndarray) else value  # type: ignore[return-value]
 
 
