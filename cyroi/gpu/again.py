@@ -15,6 +15,7 @@ d) Jobs with their addresses are kept, because CuPy gives the same memory to cal
 
 from __future__ import annotations
 
+import ctypes
 import struct
 import sys
 import threading
@@ -25,7 +26,7 @@ import numpy as np
 
 from ..arguments import hints
 from . import device, plans, routes, stream
-from .job import JOB
+from .job import Job
 
 MOST = 256  # kinds of calls that are remembered
 
@@ -33,20 +34,19 @@ _PLAIN = frozenset((int, bool, str, type(None)))
 _ALIGNED = 31
 
 
-def _pointers(dtype: np.dtype[Any], at: int = 0) -> Iterator[int]:
+def _pointers(kind: Any, at: int = 0) -> Iterator[int]:
     """Where addresses stand in a struct."""
-    if dtype.subdtype is not None:
-        kind, shape = dtype.subdtype
-        for i in range(int(np.prod(shape))):
-            yield from _pointers(kind, at + i * kind.itemsize)
-    elif dtype.fields is not None:
-        for kind, offset, *_ in dtype.fields.values():
-            yield from _pointers(kind, at + offset)
-    elif dtype == np.uint64:
+    if kind is ctypes.c_uint64:
         yield at
+    elif issubclass(kind, ctypes.Array):
+        for i in range(kind._length_):
+            yield from _pointers(kind._type_, at + i * ctypes.sizeof(kind._type_))
+    elif issubclass(kind, ctypes.Structure):
+        for name, field in kind._fields_:
+            yield from _pointers(field, at + getattr(kind, name).offset)
 
 
-POINTERS = tuple(_pointers(JOB))
+POINTERS = tuple(_pointers(Job))
 
 
 class Program:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arguments.layout import addressable, name_of
 from . import device, stream
-from .job import BAD, TYPES, new, place
+from .job import BAD, TYPES, Job, place
 
 _THREADS, _MOST_BLOCKS = 256, 1 << 16
 
@@ -55,11 +55,11 @@ def _launch(source: Any, target: Any, flags: int) -> None:
     along = sorted(range(source.ndim), key=lambda axis: -abs(target.strides[axis]))  # written in the order of memory
     fill = (None,) * (4 - source.ndim)
     source, target = source.transpose(along)[fill], target.transpose(along)[fill]
-    job = new()
+    job = Job()
     place(job, "maps", "map_step", source)
     place(job, "bins", "bin_step", target)
-    job["images"], job["channels"], job["op"]["height"], job["op"]["width"] = source.shape
-    job["flags"] = flags
+    job.images, job.channels, job.op.height, job.op.width = source.shape
+    job.flags = flags
     macros = {"CYROI_MAP": TYPES[name_of(source.dtype)], "CYROI_BIN": TYPES[name_of(target.dtype)]}
     blocks = min(-(-source.size // _THREADS), _MOST_BLOCKS)
     stream.launch(device.kernel("convert", macros), "convert", blocks, _THREADS, 0, job)

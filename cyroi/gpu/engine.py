@@ -14,7 +14,7 @@ from ..arguments.layout import AXES, addressable, as_batch, batch_shape, written
 from ..arguments.results import no_memory
 from ..cpu import _separable
 from . import device, routes, stream
-from .boxes import Source
+from .boxes import Located
 from .convert import aligned, convert
 from .plans import Plans
 
@@ -34,8 +34,8 @@ def apply(sampling: Sampling, maps: Any, boxes: Boxes, result: Any, layout: str,
         real = _real(maps.dtype)
         written = _written(result, written_as(result.dtype))
         target = written.transpose(AXES[layout])
-        source = _source(sampling, boxes, len(planar))
-        for first, last, job in Plans(source, sampling, planar.shape, target.shape[2:], real, fill=fill):
+        located = _located(sampling, boxes, len(planar))
+        for first, last, job in Plans(located, sampling, planar.shape, target.shape[2:], real, fill=fill):
             if target.size:
                 routes.forward(job, planar, target[first:last], real)
         _store(written, result)
@@ -48,14 +48,14 @@ def differentiate(
     with device.on(grad):
         planar = aligned(grad.transpose(AXES[layout]))
         shape = batch_shape(maps.shape, layout)
-        source = _source(sampling, boxes, shape[0])
+        located = _located(sampling, boxes, shape[0])
         if results.maps is not None:
             with _memory_of(maps_name):
                 target = as_batch(results.maps, layout).transpose(AXES[layout])
-                _to_maps(sampling, planar, _real(maps.dtype), source, target, layout)
+                _to_maps(sampling, planar, _real(maps.dtype), located, target, layout)
         if results.boxes is not None:
             with _memory_of("boxes"):
-                plans = Plans(source, sampling, shape, planar.shape[2:], _real(maps.dtype), numbers=3)
+                plans = Plans(located, sampling, shape, planar.shape[2:], _real(maps.dtype), numbers=3)
                 if sampling.convention == _separable.CROP_NEAREST or 0 in planar.shape or 0 in shape:
                     _no_gradient_to_boxes(plans, boxes, results.boxes)
                 else:
@@ -64,11 +64,11 @@ def differentiate(
                     _to_boxes(plans, planar, values, boxes, results.boxes)
 
 
-def _to_maps(sampling: Sampling, grad: Any, real: str, source: Source, result: Any, layout: str) -> None:
+def _to_maps(sampling: Sampling, grad: Any, real: str, located: Located, result: Any, layout: str) -> None:
     """The gradient to the maps into `result`. Planar."""
-    plans = Plans(source, sampling, result.shape, grad.shape[2:], real, turned=True)
+    plans = Plans(located, sampling, result.shape, grad.shape[2:], real, turned=True)
     computed = np.dtype(np.float64 if real == "double" else np.float32)
-    several = plans.at_once < source.total  # later ones add to what earlier ones left
+    several = plans.at_once < located.total  # later ones add to what earlier ones left
     written = _written(result.transpose(np.argsort(AXES[layout])), computed if several else result.dtype)
     written = written.transpose(AXES[layout])
     for first, last, job in plans:
@@ -116,8 +116,8 @@ def _store(written: Any, result: Any) -> None:
         convert(written, result.dtype, result)
 
 
-def _source(sampling: Sampling, boxes: Boxes, images: int) -> Source:
-    return Source(boxes, images, np.inf if sampling.convention == _separable.ROI_ALIGN else MOST_NORMALISED)
+def _located(sampling: Sampling, boxes: Boxes, images: int) -> Located:
+    return Located(boxes, images, np.inf if sampling.convention == _separable.ROI_ALIGN else MOST_NORMALISED)
 
 
 def _real(maps_dtype: np.dtype[Any]) -> str:

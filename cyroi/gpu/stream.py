@@ -99,5 +99,5 @@ def capturing() -> bool:
 
 def launch(kernel: Any, name: str, grid: Any, threads: int, shared: int, job: Any) -> None:
     if local.tape is not None:
-        _note(Launched(kernel, name, grid, threads, shared, job.tobytes()))
+        _note(Launched(kernel, name, grid, threads, shared, bytes(job)))
     device.launch(kernel, name, grid, threads, shared, job)
