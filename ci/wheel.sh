@@ -77,6 +77,8 @@ from cyroi.reference import oracle
 maps, boxes = np.random.default_rng(0).standard_normal((1, 2, 9, 9), np.float32), [[0, 1, 1, 7, 6]]
 assert abs(cyroi.roi_align(maps, boxes, 3) - oracle.roi_align(maps, boxes, 3)).max() < 1e-6
 assert cyroi.show_config()["openmp"], "a serial build"
+from cyroi.gpu import source
+assert "CYROI_KERNEL(plan)" in source.text("plan.cu")
 large = np.tile(np.float32([[0, 0, 0, 9, 9]]), (100_000, 1))
 assert (cyroi.roi_align(maps, large, 3, num_threads=2) == cyroi.roi_align(maps, large[:1], 3)).all()
 print("wheel works on Python", sys.version.split()[0], "with NumPy", np.__version__)')

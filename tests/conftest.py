@@ -17,6 +17,7 @@ written.install()  # before anything takes a function of cyroi
 
 from support import targets  # noqa: E402
 from support.c_users import crops, folder, pooling  # noqa: E402, F401
+from support.on_gpu import gpu  # noqa: E402, F401
 from support.operators import OPERATORS  # noqa: E402
 
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)

@@ -56,15 +56,15 @@ def grouped(parts: dict[str, Part]) -> Iterator[dict[str, Part]]:
 def run(parts: dict[str, Part], records: Path, end: float, dry: bool) -> list[str]:
     """Runs them at the same time, each within its limit; those in which something is wrong."""
     running = {}
+    threads = max(1, (os.cpu_count() or 1) // len(parts))  # of the CPU's side of each
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "CYROI_NUM_THREADS": str(threads)}
     for name, part in parts.items():
         seconds = min(part.seconds, end - time.monotonic() - 2)
         if seconds < 3:
             tell(records, name, missing="no time was left")
             continue
         command = [sys.executable, "-P", "-m", "gpu.parts", name, str(records), str(seconds)]
-        started = subprocess.Popen(
-            [*command, *(["--dry-run"] if dry else [])], env=os.environ | {"PYTHONUNBUFFERED": "1"}
-        )
+        started = subprocess.Popen([*command, *(["--dry-run"] if dry else [])], env=environment)
         running[name] = started, time.monotonic(), seconds
     bad = []
     for name, (process, begin, seconds) in running.items():

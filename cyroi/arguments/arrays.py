@@ -45,10 +45,15 @@ def as_array(name: str, value: object, place: Place | None = None) -> Array:
     may redefine what we rely on. What lies on a CUDA device is taken where `place` allows it; the memory of the CPU is
     no wrong place to this function.
     """
-    refuse_mask(name, value)
-    if not isinstance(value, np.ndarray):
-        value = _read(name, value, place)
-    return np.ndarray.view(value, np.ndarray) if isinstance(value, np.ndarray) else value  # type: ignore[return-value]
+    if isinstance(value, np.ndarray):
+        refuse_mask(name, value)
+        return np.ndarray.view(value, np.ndarray)
+    array = _on_cuda(name, value, place) if _takes_devices(place) and is_cupy(value) else _read(name, value, place)
+    return array if on_device(array) else np.ndarray.view(array, np.ndarray)
+
+
+def _takes_devices(place: Place | None) -> bool:
+    return place is not None and (place.array is None or on_device(place.array))
 
 
 def _read(name: str, value: Any, place: Place | None) -> Any:
@@ -56,7 +61,7 @@ def _read(name: str, value: Any, place: Place | None) -> Any:
     if speaks_dlpack or hasattr(type(value), "__cuda_array_interface__"):
         _refuse_graph(name, value)
         kind = _memory_of(value)
-        if kind == _ON_CUDA and place is not None and (place.array is None or on_device(place.array)):
+        if kind == _ON_CUDA and _takes_devices(place):
             return _on_cuda(name, value, place)
         if kind not in _IN_HOST_MEMORY:
             _refuse_memory(name, value, kind, place)
@@ -97,11 +102,11 @@ def _memory_of(value: Any) -> int:
         return _ON_CUDA if hasattr(type(value), "__cuda_array_interface__") else 1  # or NumPy finds out
 
 
-def _on_cuda(name: str, value: Any, place: Place) -> Any:
+def _on_cuda(name: str, value: Any, place: Place | None) -> Any:
     from ..gpu import device
 
     array = device.array_of(name, value)
-    if place.array is not None and array.data.device_id != place.array.data.device_id:
+    if place is not None and place.array is not None and array.data.device_id != place.array.data.device_id:
         wanted, found = device.location(place.array), device.location(array)
         raise TypeError(f"{name} must lie on {wanted}, where {place.name} lies; got a {kind_of(value)} on {found}")
     return array

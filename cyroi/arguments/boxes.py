@@ -182,6 +182,8 @@ def _list_of_arrays(boxes: object, place: Place | None) -> list[Array] | None:
             raise TypeError(f"boxes[{i}] must be boxes, an empty list where there are none; got {element!r}")
         if array.ndim < 2 and arrays:
             raise ValueError(f"boxes[{i}] must have shape (L, {BOX_VALUES}), as boxes[0] has; got {array.shape}")
+        if array.ndim < 2 and on_device(array):
+            raise TypeError("boxes on a device must be an array or a list of arrays: put rows together by cupy.stack")
         if array.ndim < 2:
             return None
         arrays.append(real_numbers(f"boxes[{i}]", array, element))

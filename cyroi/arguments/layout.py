@@ -81,8 +81,10 @@ def as_batch(array: Array, layout: str) -> Array:
 
 def addressable(array: Array) -> bool:
     """Every element is reached by whole elements from the first one."""
-    aligned = array.flags.aligned if isinstance(array, np.ndarray) else array.data.ptr % array.itemsize == 0
-    return aligned and all(stride % array.itemsize == 0 for stride in array.strides)
+    size = array.itemsize
+    if not (array.flags.aligned if isinstance(array, np.ndarray) else array.data.ptr % size == 0):
+        return False
+    return not [stride for stride in array.strides if stride % size]
 
 
 def traversable(array: Array) -> Array:

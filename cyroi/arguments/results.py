@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .arrays import Place, is_cupy, kind_of, on_device, refuse_mask
-from .layout import addressable, name_of
+from .layout import name_of
 from .validate import FLOATS, floating, stored
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ def result(
 def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], place: Place | None) -> Any:
     if place is None or not on_device(place.array):
         return np.empty(shape, dtype)
-    from ..gpu import device
+    from ..gpu import device, stream
 
     if math.prod(shape) * dtype.itemsize > sys.maxsize:
         raise MemoryError("it has more bytes than an address can say")  # CuPy counts them in 64 bits
     with device.on(place.array):
-        return device.empty(shape, dtype)
+        return stream.empty(shape, dtype)
 
 
 def _view(out: object, place: Place | None) -> Array:
@@ -108,8 +108,6 @@ def _view_on_device(out: object, place: Place) -> Any:
     view = device.array_of("out", out)
     if view.data.device_id != place.array.data.device_id:
         raise TypeError(f"out must lie on {where}, where {place.name} lies; got one on {device.location(view)}")
-    if not addressable(view):
-        raise ValueError(f"out must lie at multiples of its itemsize on a device; got strides {view.strides}")
     return view
 
 

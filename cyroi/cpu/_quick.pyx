@@ -13,9 +13,7 @@ b) Boxes and indices are copied first and the copy is checked, like everywhere.
 c) `out` must be contiguous and lie apart from the inputs in memory; anything closer needs the Python layer's eye.
 d) So does what a warning is due for (arguments/hints.py); looking for it costs a few comparisons.
 """
-from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
-)
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release
 from cpython.exc cimport PyErr_Clear
 from libc.float cimport DBL_MAX
 from libc.limits cimport INT_MAX
@@ -282,10 +280,10 @@ def crop_and_resize(image, boxes, box_indices, crop_size, method, extrapolation_
     cdef int threads = 1
     if type(method) is not str or type(layout) is not str or box_indices is None:
         return None
-    call.layout = CYROI_NHWC if layout == "NHWC" else CYROI_NCHW
-    op.convention = _CROP_BILINEAR if method == "bilinear" else _CROP_NEAREST
     if not (is_bool(snap_edges) and is_bool(validate)):
         return None
+    call.layout = CYROI_NHWC if layout == "NHWC" else CYROI_NCHW
+    op.convention = _CROP_BILINEAR if method == "bilinear" else _CROP_NEAREST
     op.aligned, op.sampling_ratio, op.spatial_scale, op.snap_edges = False, 0, 1, snap_edges is True
     if not (call.layout == CYROI_NHWC or layout == "NCHW") or (op.convention == _CROP_NEAREST and method != "nearest"):
         return None

@@ -5,6 +5,7 @@ What lies on the device is read where it lies, but for a list of arrays, which a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ import numpy as np
 from ..arguments.arrays import on_device
 from ..arguments.coordinates import BOX_VALUES, exact_digits
 from ..arguments.layout import name_of
-from . import device
+from . import stream
 from .convert import aligned, convert
-from .job import NUMBERS, SOURCE
+from .job import NUMBERS, Source
 
 if TYPE_CHECKING:
     from ..arguments.boxes import Boxes
@@ -24,24 +25,20 @@ _ALIGNED = 16
 
 
 def padded(size: int) -> int:
-    return -(-size // _ALIGNED) * _ALIGNED
+    return (size + _ALIGNED - 1) // _ALIGNED * _ALIGNED
 
 
-class Source:
-    """The boxes of a call, and the word in which their checks leave what they find."""
+class Located:
+    """The boxes of a call where kernels find them, and the word in which their checks leave what they find."""
 
     def __init__(self, boxes: Boxes, images: int, most: float) -> None:
         """most: times the image, beyond which a coordinate is worth a warning."""
-        self.total = boxes.total
-        self.unread = boxes.unread
-        self.checked = self.full = (
-            False  # whether all are known to be good; whether a plan needs all the room there may be
-        )
+        self.total, self.unread = boxes.total, boxes.unread
+        self.checked = self.full = False  # whether all are known to be good; whether plans need all the room there is
         self.corners = boxes.coordinates  # None: on the device
-        self.fields = np.zeros((), SOURCE)[()]
-        self.fields["most"], self.fields["image_end"] = most, np.inf
+        self.source = Source(most=most, image_end=math.inf)
         self.kept: list[Any] = []
-        sent = {"flags": np.zeros(1, np.int32)}
+        sent: dict[str, Any] = {}
         if boxes.coordinates is None:
             self._read(boxes)
         else:
@@ -51,28 +48,30 @@ class Source:
             self._image(aligned(boxes.images))
         elif boxes.images is not None and images > 1:  # else it is the first one
             sent["image"] = boxes.images.astype(np.int32)
-            self.fields["image_row"], self.fields["image_number"] = 4, NUMBERS["int32"]
-        narrow = boxes.narrow
+            self.source.image_row, self.source.image_number = 4, NUMBERS["int32"]
+        narrow = boxes.narrow if len(boxes.geometry) > 1 else None
         if narrow is not None:
             sent["narrow"] = narrow.view(np.uint8)
-        wide = ["double" if dtype == np.float64 else "float" for dtype in boxes.geometry] or ["float"]
-        self.geometries = sorted(set(wide)) if narrow is not None else wide[:1]
+        wide = boxes.geometry and boxes.geometry[0].itemsize == 8
+        self.geometries = ("float", "double") if narrow is not None else ("double",) if wide else ("float",)
         self.flags = self._send(sent)
 
     def _describe(self, array: Any, columns: Sequence[int]) -> None:
-        self.fields["row"], self.fields["column"] = array.strides
-        self.fields["number"], self.fields["side"] = NUMBERS[name_of(array.dtype)], tuple(columns)
+        source = self.source
+        source.row, source.column = array.strides
+        source.number, source.side = NUMBERS[name_of(array.dtype)], tuple(columns)
 
     def _image(self, indices: Any) -> None:
         self.kept.append(indices)
-        self.fields["image"], self.fields["image_row"] = indices.data.ptr, indices.strides[0]
-        self.fields["image_number"] = NUMBERS[name_of(indices.dtype)]
-        self.fields["image_end"] = 2.0 ** exact_digits(indices.dtype)
+        source = self.source
+        source.image, source.image_row = indices.data.ptr, indices.strides[0]
+        source.image_number = NUMBERS[name_of(indices.dtype)]
+        source.image_end = 2.0 ** exact_digits(indices.dtype)
 
     def _read(self, boxes: Boxes) -> None:
         array = aligned(_one_after_the_other(boxes.arrays, self.total))
         self.kept.append(array)
-        self.fields["box"] = array.data.ptr
+        self.source.box = array.data.ptr
         before = array.shape[1] - BOX_VALUES
         self._describe(array, [before + column for column in boxes.order])
         if before:
@@ -80,28 +79,31 @@ class Source:
 
     def _send(self, sent: dict[str, Any]) -> Any:
         """Sends arrays and notes their addresses; gives the flags, which are 0."""
-        if len(sent) == 1:
-            flags = device.empty((1,), np.int32)
-            device.clear(flags)
+        if not sent:
+            flags = stream.empty((1,), np.int32)
+            stream.clear(flags)
             return flags
-        ends = np.cumsum([padded(array.nbytes) for array in sent.values()])
-        together = np.zeros(int(ends[-1]), np.uint8)
-        places = dict(zip(sent, [0, *ends[:-1].tolist()], strict=True))
+        together = np.zeros(_ALIGNED + sum(padded(array.nbytes) for array in sent.values()), np.uint8)
+        places, end = {}, _ALIGNED  # the flags come first
         for name, array in sent.items():
-            together[places[name] :][: array.nbytes] = array.reshape(-1).view(np.uint8)
-        memory = device.upload(together)
+            together[end : end + array.nbytes] = array.reshape(-1).view(np.uint8)
+            places[name], end = end, end + padded(array.nbytes)
+        memory = stream.upload(together)
         self.kept.append(memory)
-        for name in sent.keys() - {"flags"}:
-            self.fields[name] = memory.data.ptr + places[name]
+        for name, first in places.items():
+            setattr(self.source, name, memory.data.ptr + first)
         return memory[:4].view(np.int32)
 
-    def part(self, first: int) -> Any:
+    def part(self, first: int) -> Source:
         """What `plan` is told of the boxes from `first` on."""
-        fields = self.fields.copy()
-        for name, step in (("box", fields["row"]), ("image", fields["image_row"]), ("narrow", 1)):
-            if fields[name]:
-                fields[name] = int(fields[name]) + first * int(step)
-        return fields
+        source = self.source
+        if first == 0:
+            return source
+        source = Source.from_buffer_copy(source)
+        source.box += first * source.row
+        source.image += first * source.image_row if source.image else 0
+        source.narrow += first if source.narrow else 0
+        return source
 
 
 def _one_after_the_other(arrays: Sequence[Any], total: int) -> Any:
@@ -110,7 +112,7 @@ def _one_after_the_other(arrays: Sequence[Any], total: int) -> Any:
     if len(full) == 1:
         return full[0]
     dtypes = {array.dtype for array in full}
-    together = device.empty((total, BOX_VALUES), dtypes.pop() if len(dtypes) == 1 else np.float64)
+    together = stream.empty((total, BOX_VALUES), dtypes.pop() if len(dtypes) == 1 else np.float64)
     last = 0
     for array in full:
         first, last = last, last + len(array)

@@ -7,37 +7,45 @@ from typing import Any
 import numpy as np
 
 from ..arguments.layout import addressable, name_of
-from . import device
-from .job import BAD, JOB, TYPES, place
+from . import device, stream
+from .job import BAD, TYPES, Job, place
 
 _THREADS, _MOST_BLOCKS = 256, 1 << 16
 
 
 def convert(array: Any, dtype: Any, out: Any = None) -> Any:
     """`array` as a new array of `dtype`, or in `out`, which has that type; rounded as results are."""
-    out = device.empty(array.shape, dtype) if out is None else out
+    if out is not None and not addressable(out):
+        _copy(convert(array, dtype), out)
+        return out
+    out = stream.empty(array.shape, dtype) if out is None else out
     _launch(aligned(array), out, 0)
     return out
 
 
 def exactly(array: Any, dtype: Any) -> Any:
     """`array` as a new array of a floating `dtype`; None where that does not hold it. Waits if these are integers."""
-    out = device.empty(array.shape, dtype)
-    flags = device.empty((1,), np.int32)
-    device.clear(flags)
+    out = stream.empty(array.shape, dtype)
+    flags = stream.empty((1,), np.int32)
+    stream.clear(flags)
     _launch(aligned(array), out, flags.data.ptr)
-    return None if array.itemsize == 8 and device.read_flags(flags) & BAD else out
+    return None if array.itemsize == 8 and stream.read_flags(flags) & BAD else out
 
 
 def aligned(array: Any) -> Any:
     """`array`, or a copy of its bytes where kernels cannot read its elements as they lie."""
     if addressable(array):
         return array
-    copy = device.empty(array.shape, array.dtype)
-    for byte in range(array.itemsize):
-        source, target = (type(array)(some.shape, np.uint8, some.data + byte, some.strides) for some in (array, copy))
-        _launch(source, target, 0)
+    copy = stream.empty(array.shape, array.dtype)
+    _copy(array, copy)
     return copy
+
+
+def _copy(array: Any, out: Any) -> None:
+    """Byte by byte, which may lie anywhere."""
+    for byte in range(array.itemsize):
+        source, target = (type(array)(some.shape, np.uint8, some.data + byte, some.strides) for some in (array, out))
+        _launch(source, target, 0)
 
 
 def _launch(source: Any, target: Any, flags: int) -> None:
@@ -47,11 +55,11 @@ def _launch(source: Any, target: Any, flags: int) -> None:
     along = sorted(range(source.ndim), key=lambda axis: -abs(target.strides[axis]))  # written in the order of memory
     fill = (None,) * (4 - source.ndim)
     source, target = source.transpose(along)[fill], target.transpose(along)[fill]
-    job = np.zeros((), JOB)[()]
+    job = Job()
     place(job, "maps", "map_step", source)
     place(job, "bins", "bin_step", target)
-    job["images"], job["channels"], job["op"]["height"], job["op"]["width"] = source.shape
-    job["flags"] = flags
+    job.images, job.channels, job.op.height, job.op.width = source.shape
+    job.flags = flags
     macros = {"CYROI_MAP": TYPES[name_of(source.dtype)], "CYROI_BIN": TYPES[name_of(target.dtype)]}
     blocks = min(-(-source.size // _THREADS), _MOST_BLOCKS)
-    device.launch(device.kernel("convert", macros), "convert", blocks, _THREADS, 0, job)
+    stream.launch(device.kernel("convert", macros), "convert", blocks, _THREADS, 0, job)

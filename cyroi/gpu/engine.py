@@ -10,11 +10,11 @@ import numpy as np
 
 from ..arguments.coordinates import BOX_VALUES
 from ..arguments.hints import MOST_NORMALISED
-from ..arguments.layout import AXES, as_batch, batch_shape, layout_shape, written_as
+from ..arguments.layout import AXES, addressable, as_batch, batch_shape, written_as
 from ..arguments.results import no_memory
 from ..cpu import _separable
-from . import device, routes
-from .boxes import Source
+from . import device, routes, stream
+from .boxes import Located
 from .convert import aligned, convert
 from .plans import Plans
 
@@ -32,16 +32,13 @@ def apply(sampling: Sampling, maps: Any, boxes: Boxes, result: Any, layout: str,
     with device.on(maps), _memory_of(size_name):
         planar = aligned(maps.transpose(AXES[layout]))
         real = _real(maps.dtype)
-        dtype = written_as(result.dtype)
-        written = result if dtype == result.dtype else device.empty(result.shape, dtype)
+        written = _written(result, written_as(result.dtype))
         target = written.transpose(AXES[layout])
-        source = _source(sampling, boxes, len(planar))
-        for first, last, job in Plans(source, sampling, planar.shape, target.shape[2:], real, fill=fill):
+        located = _located(sampling, boxes, len(planar))
+        for first, last, job in Plans(located, sampling, planar.shape, target.shape[2:], real, fill=fill):
             if target.size:
                 routes.forward(job, planar, target[first:last], real)
-        if written is not result:
-            device.keep(written)
-            convert(written, result.dtype, result)
+        _store(written, result)
 
 
 def differentiate(
@@ -51,14 +48,14 @@ def differentiate(
     with device.on(grad):
         planar = aligned(grad.transpose(AXES[layout]))
         shape = batch_shape(maps.shape, layout)
-        source = _source(sampling, boxes, shape[0])
+        located = _located(sampling, boxes, shape[0])
         if results.maps is not None:
             with _memory_of(maps_name):
                 target = as_batch(results.maps, layout).transpose(AXES[layout])
-                _to_maps(sampling, planar, _real(maps.dtype), source, target, layout)
+                _to_maps(sampling, planar, _real(maps.dtype), located, target, layout)
         if results.boxes is not None:
             with _memory_of("boxes"):
-                plans = Plans(source, sampling, shape, planar.shape[2:], _real(maps.dtype), numbers=3)
+                plans = Plans(located, sampling, shape, planar.shape[2:], _real(maps.dtype), numbers=3)
                 if sampling.convention == _separable.CROP_NEAREST or 0 in planar.shape or 0 in shape:
                     _no_gradient_to_boxes(plans, boxes, results.boxes)
                 else:
@@ -67,46 +64,60 @@ def differentiate(
                     _to_boxes(plans, planar, values, boxes, results.boxes)
 
 
-def _to_maps(sampling: Sampling, grad: Any, real: str, source: Source, result: Any, layout: str) -> None:
+def _to_maps(sampling: Sampling, grad: Any, real: str, located: Located, result: Any, layout: str) -> None:
     """The gradient to the maps into `result`. Planar."""
-    plans = Plans(source, sampling, result.shape, grad.shape[2:], real, turned=True)
+    plans = Plans(located, sampling, result.shape, grad.shape[2:], real, turned=True)
     computed = np.dtype(np.float64 if real == "double" else np.float32)
-    written = result
-    if plans.at_once < source.total and result.dtype != computed:  # later parts add to what earlier ones left
-        written = device.empty(layout_shape(result.shape, layout), computed).transpose(AXES[layout])
+    several = plans.at_once < located.total  # later ones add to what earlier ones left
+    written = _written(result.transpose(np.argsort(AXES[layout])), computed if several else result.dtype)
+    written = written.transpose(AXES[layout])
     for first, last, job in plans:
         if result.size:
             routes.to_maps(job, grad[first:last], written, real, first > 0)
-    if written is not result:
-        device.keep(written)
-        convert(written, result.dtype, result)
+    _store(written, result)
 
 
 def _to_boxes(plans: Plans, grad: Any, maps: Any, boxes: Boxes, results: list[Any]) -> None:
     """The gradient to the boxes into `results`, arrays of the shapes that the boxes came in."""
+    all_written = [_written(result, result.dtype) for result in results]
     for first, last, job in plans:
         sums = routes.to_boxes(job, maps, grad[first:last], plans.real)
         device.keep(sums)
         end = 0
-        for result in results:
+        for result in all_written:
             begin, end = end, end + len(result)
             low, high = max(begin, first), min(end, last)
             if low < high:
                 rows = sums[low - first : high - first]
                 routes.store_sums(job, rows, boxes.order, result[low - begin : high - begin])
+    for written, result in zip(all_written, results, strict=True):
+        _store(written, result)
 
 
 def _no_gradient_to_boxes(plans: Plans, boxes: Boxes, results: list[Any]) -> None:
     plans.check()
-    sums = device.empty((max(map(len, results), default=0), BOX_VALUES), np.float64)
-    device.clear(sums)
+    sums = stream.empty((max(map(len, results), default=0), BOX_VALUES), np.float64)
+    stream.clear(sums)
     device.keep(sums)
     for result in results:
-        routes.store_sums(plans.job, sums[: len(result)], boxes.order, result)
+        written = _written(result, result.dtype)
+        routes.store_sums(plans.job, sums[: len(result)], boxes.order, written)
+        _store(written, result)
 
 
-def _source(sampling: Sampling, boxes: Boxes, images: int) -> Source:
-    return Source(boxes, images, np.inf if sampling.convention == _separable.ROI_ALIGN else MOST_NORMALISED)
+def _written(result: Any, dtype: np.dtype[Any]) -> Any:
+    """`result`, where kernels can write `dtype` into it, else an array to be stored into it."""
+    return result if dtype == result.dtype and addressable(result) else stream.empty(result.shape, dtype)
+
+
+def _store(written: Any, result: Any) -> None:
+    if written.data.ptr != result.data.ptr:
+        device.keep(written)
+        convert(written, result.dtype, result)
+
+
+def _located(sampling: Sampling, boxes: Boxes, images: int) -> Located:
+    return Located(boxes, images, np.inf if sampling.convention == _separable.ROI_ALIGN else MOST_NORMALISED)
 
 
 def _real(maps_dtype: np.dtype[Any]) -> str:

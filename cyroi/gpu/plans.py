@@ -19,15 +19,15 @@ import numpy as np
 
 from ..arguments import hints
 from ..cpu import _separable
-from . import device
-from .boxes import Source, padded
-from .job import BAD, EXTENT, FAR, FULL, JOB, LINE, RANGE, SHARE
+from . import device, stream
+from .boxes import Located, padded
+from .job import BAD, EXTENT, FAR, FULL, LINE, RANGE, SHARE, Job, Operator, Tile
 
 if TYPE_CHECKING:
     from ..arguments.sampling import Sampling
 
 MOST_BYTES = 256 << 20  # of plans at a time; of a single box, as many as it needs
-
+MOST_ARRAYS = 16  # of a plan
 _THREADS = 64  # two warps
 _NUMBER = {"float": 4, "double": 8}  # bytes
 
@@ -40,7 +40,7 @@ class Plans:
 
     def __init__(
         self,
-        source: Source,
+        boxes: Located,
         sampling: Sampling,
         maps: Sequence[int],
         bins: Sequence[int],
@@ -50,16 +50,16 @@ class Plans:
         turned: bool = False,
         fill: float = 0.0,
     ) -> None:
-        self.source, self.sampling, self.real, self.numbers, self.turned = source, sampling, real, numbers, turned
-        self.images, self.channels, *self.sizes = maps
+        self.boxes, self.sampling, self.real, self.numbers, self.turned = boxes, sampling, real, numbers, turned
+        self.images, channels, *self.sizes = maps
         self.bins = tuple(bins)
-        self.waits = source.unread is not None and source.unread.wait and not device.capturing()
-        self.job = np.zeros((), JOB)[()]
+        self.waits = boxes.unread is not None and boxes.unread.wait and not stream.capturing()
         kind, scale, ratio, aligned, snap = sampling
-        self.job["op"] = (kind, aligned, ratio, scale, snap, *self.sizes, *self.bins, (0, 0, *self.bins))
-        self.job["images"], self.job["channels"], self.job["fill"] = self.images, self.channels, fill
-        self.job["flags"], self.job["stop"] = source.flags.data.ptr, self.waits
-        self._make_room(source.full or (source.unread is not None and not self.waits))
+        op = Operator(kind, aligned, ratio, scale, snap, *self.sizes, *self.bins, Tile(0, 0, *self.bins))
+        self.job = Job(
+            op, images=self.images, channels=channels, fill=fill, flags=boxes.flags.data.ptr, stop=self.waits
+        )
+        self._make_room(boxes.full or (boxes.unread is not None and not self.waits))
 
     def __iter__(self) -> Iterator[tuple[int, int, Any]]:
         planned = self.check()
@@ -71,83 +71,74 @@ class Plans:
     def check(self) -> Any:
         """Waits for the check of all boxes, if need be; gives the plan of the only part, if that was made."""
         planned = None
-        while self.waits and not self.source.checked:
+        while self.waits and not self.boxes.checked:
             for first, last in self._parts():
                 planned = self._plan(first, last)
-            found = device.read_flags(self.source.flags)
+            found = stream.read_flags(self.boxes.flags)
             if found & BAD:
                 self._raise()
             if found & FULL:
-                device.clear(self.source.flags)
-                self.source.full = True
+                stream.clear(self.boxes.flags)
+                self.boxes.full = True
                 self._make_room(True)
                 continue
             if found & FAR:
                 hints.found_not_normalised()
-            self.source.checked = True
+            self.boxes.checked = True
         return planned if len(self._parts()) == 1 else None
 
     def _raise(self) -> None:
-        assert self.source.unread is not None
-        self.source.unread.again(device.download)
+        assert self.boxes.unread is not None
+        self.boxes.unread.again(stream.download)
         raise ValueError("boxes must not be changed while a call reads them; a bad one was found, and is good now")
 
     # --- memory ---
 
     def _make_room(self, full: bool) -> None:
-        corners, axes = self.source.corners, range(2)
-        self.rooms = [
-            room(
-                self.sampling, None if corners is None else corners[:, axis::2], self.bins[axis], self.sizes[axis], full
-            )
-            for axis in axes
-        ]
-        self.of_box = sum(map(self._of_axis, axes)) + EXTENT.itemsize + 4
+        corners, self.rooms = self.boxes.corners, []
+        number, share = self.numbers * _NUMBER[self.real], SHARE[self.real] + LINE if self.turned else 0
+        self.of_box = EXTENT + 4
+        for axis, (bins, size) in enumerate(zip(self.bins, self.sizes, strict=True)):
+            taps = room(self.sampling, None if corners is None else corners[:, axis::2], bins, size, full)
+            self.rooms.append(taps)
+            self.of_box += 4 * bins + (4 + number + share) * taps + (RANGE * size if self.turned else 0)
         self.at_once = max(1, MOST_BYTES // self.of_box)
 
-    def _arrays(self, axis: int) -> dict[Any, int]:
-        """Bytes of the arrays of an axis that a box has, by the field, or by the number of a number."""
-        room = self.rooms[axis]
-        arrays: dict[Any, int] = {"ends": 4 * self.bins[axis], "pixel": 4 * room}
-        arrays |= dict.fromkeys(range(self.numbers), _NUMBER[self.real] * room)
-        if self.turned:
-            share = SHARE[self.real].itemsize
-            arrays |= {"share": share * room, "line": LINE.itemsize * room, "range": RANGE.itemsize * self.sizes[axis]}
-        return arrays
-
-    def _of_axis(self, axis: int) -> int:
-        return sum(self._arrays(axis).values())
-
     def _parts(self) -> list[tuple[int, int]]:
-        total = self.source.total
+        total = self.boxes.total
         parts = [(first, min(first + self.at_once, total)) for first in range(0, total, self.at_once)]
         return parts or [(0, 0)] * self.turned  # without boxes, maps still have a gradient
 
     # --- planning ---
 
-    def _plan(self, first: int, last: int) -> tuple[Any, Any]:
+    def _plan(self, first: int, last: int) -> tuple[Job, Any]:
         """A job for these boxes, and the memory that it needs."""
         job, boxes = self.job.copy(), last - first
-        job["source"], job["boxes"] = self.source.part(first), boxes
-        whole: list[tuple[Any, Any, int]] = [(job, "extent", EXTENT.itemsize * boxes)]
-        if self.turned:
-            whole += [(job, "order", 4 * boxes), (job, "first", 4 * (self.images + 1))]
-        for axis, name in enumerate("yx"):
-            plan = job[name]
-            plan["room"] = self.rooms[axis]
-            for field, size in self._arrays(axis).items():
-                into = (plan["number"], field) if isinstance(field, int) else (plan, field)
-                whole.append((*into, size * boxes))
-        memory = device.empty((sum(padded(size) for _, _, size in whole),), np.uint8)
+        job.source, job.boxes = self.boxes.part(first), boxes
+        memory = stream.empty((boxes * self.of_box + 4 * (self.images + 1) + MOST_ARRAYS * padded(1),), np.uint8)
         device.keep(memory)
-        address = memory.data.ptr
-        for fields, field, size in whole:
-            fields[field] = address
-            address += padded(size)
+        end: int = memory.data.ptr
+
+        def take(size: int) -> int:
+            nonlocal end
+            begin, end = end, end + padded(size)
+            return begin
+
+        job.extent = take(EXTENT * boxes)
+        if self.turned:
+            job.order, job.first = take(4 * boxes), take(4 * (self.images + 1))
+        for plan, bins, size, taps in zip((job.y, job.x), self.bins, self.sizes, self.rooms, strict=True):
+            plan.room = taps
+            plan.ends, plan.pixel = take(4 * bins * boxes), take(4 * taps * boxes)
+            for n in range(self.numbers):
+                plan.number[n] = take(_NUMBER[self.real] * taps * boxes)
+            if self.turned:
+                plan.share, plan.line = take(SHARE[self.real] * taps * boxes), take(LINE * taps * boxes)
+                plan.range = take(RANGE * size * boxes)
         blocks = boxes + (self.images if self.turned else 0)
-        for geometry in self.source.geometries if blocks else ():
+        for geometry in self.boxes.geometries if blocks else ():
             macros = {"CYROI_GEOMETRY": geometry, "CYROI_REAL": self.real, "CYROI_NUMBERS": str(self.numbers)}
-            device.launch(device.kernel("plan", macros), "plan", blocks, _THREADS, 0, job)
+            stream.launch(device.kernel("plan", macros), "plan", blocks, _THREADS, 0, job)
         return job, memory
 
 

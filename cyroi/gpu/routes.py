@@ -19,7 +19,7 @@ import numpy as np
 
 from ..arguments.layout import name_of
 from ..cpu import _separable
-from . import device
+from . import device, stream
 from . import job as jobs
 
 WARP = 32
@@ -56,7 +56,7 @@ def forward(job: Any, maps: Any, result: Any, real: str) -> None:
 def to_maps(job: Any, grad: Any, maps: Any, real: str, more: bool) -> None:
     """Writes the gradient to the maps, or adds to it. Planar views."""
     job = _strided(job, maps, grad)
-    job["more"] = more
+    job.more = more
     together, narrow = _together(grad), _narrow(maps, grad)
     route = force or ("to_pixels" if maps.shape[1] >= FEW_CHANNELS and narrow else "to_maps")
     if route == "to_pixels" and narrow and together:
@@ -74,10 +74,10 @@ def to_boxes(job: Any, maps: Any, grad: Any, real: str) -> Any:
     """The gradient to the boxes: (boxes, 4), y1 x1 y2 x2, float64, on the device."""
     job = _strided(job, maps, grad)
     boxes, items = len(grad), math.prod(grad.shape[1:])
-    job["pieces"] = pieces = -(-items // SUMMED_AT_ONCE)
-    job["channels_first"] = _together(maps)
-    sums, totals = device.empty((boxes, pieces, 4), np.float64), device.empty((boxes, 4), np.float64)
-    job["sums"], job["totals"] = sums.data.ptr, totals.data.ptr
+    job.pieces = pieces = -(-items // SUMMED_AT_ONCE)
+    job.channels_first = _together(maps)
+    sums, totals = stream.empty((boxes, pieces, 4), np.float64), stream.empty((boxes, 4), np.float64)
+    job.sums, job.totals = sums.data.ptr, totals.data.ptr
     macros = _types(real, maps, grad)
     _launch("to_boxes", "to_boxes", macros, (boxes, min(pieces, MOST_BLOCKS - 1)), 256, 0, job)
     _launch("to_boxes", "add_up", macros, -(-boxes * 4 // 256), 256, 0, job)
@@ -90,11 +90,11 @@ def store_sums(job: Any, sums: Any, order: Sequence[int], target: Any) -> None:
     if len(sums) == 0:
         return
     job = job.copy()
-    job["boxes"], job["sums"], job["bins"] = len(sums), sums.data.ptr, target.data.ptr
-    job["bin_step"]["n"], job["bin_step"]["c"] = (stride // target.itemsize for stride in target.strides)
-    job["columns"] = target.shape[1] - 4
-    job["number"] = _separable.ELEMENTS[name_of(target.dtype)]
-    job["source"]["side"] = order
+    job.boxes, job.sums, job.bins = len(sums), sums.data.ptr, target.data.ptr
+    job.bin_step.n, job.bin_step.c = (stride // target.itemsize for stride in target.strides)
+    job.columns = target.shape[1] - 4
+    job.number = _separable.ELEMENTS[name_of(target.dtype)]
+    job.source.side = order
     _launch("to_boxes", "store_sums", {"CYROI_REAL": "float"}, -(-len(sums) // 256), 256, 0, job)
 
 
@@ -103,7 +103,7 @@ def store_sums(job: Any, sums: Any, order: Sequence[int], target: Any) -> None:
 
 def _gather(job: Any, maps: Any, result: Any, real: str) -> None:
     job = _strided(job, maps, result)
-    job["channels_first"] = _together(maps)
+    job.channels_first = _together(maps)
     items = -(-result.shape[1] // CHANNELS_AT_ONCE) * math.prod(result.shape[2:])
     threads = 256 if items > 128 else 128 if items > 64 else 64
     grid = (min(-(-items // threads), MOST_BLOCKS), min(len(result), MOST_BLOCKS - 1))
@@ -113,13 +113,13 @@ def _gather(job: Any, maps: Any, result: Any, real: str) -> None:
 def _pixels(job: Any, maps: Any, result: Any, real: str, image: int, padded: bool) -> None:
     """`pixels` of maps whose channels lie together, which are those of images from `image` on."""
     job = _strided(job, maps, result)
-    job["image0"], job["map_images"] = image, len(maps)
+    job.image0, job.map_images = image, len(maps)
     rows, columns = result.shape[2:]
     vector = _vector(maps, padded)
-    job["piece"] = piece = min(columns * max(1, BINS_AT_ONCE // columns), BINS_AT_ONCE, rows * columns)
-    staged = job["bin_step"]["c"] != 1
+    job.piece = piece = min(columns * max(1, BINS_AT_ONCE // columns), BINS_AT_ONCE, rows * columns)
+    staged = job.bin_step.c != 1
     shared = (piece | 1) * WARP * vector * result.itemsize if staged else 0
-    job["store_vectors"] = not staged and _aligned(result, vector)
+    job.store_vectors = not staged and _aligned(result, vector)
     grid = (len(result) * -(-maps.shape[1] // (WARP * vector)), -(-rows * columns // piece))
     warps = min(8, -(-piece // min(columns, 8)))
     _launch("pixels", "pixels", _types(real, maps, result, vector), grid, WARP * warps, shared, job)
@@ -128,7 +128,7 @@ def _pixels(job: Any, maps: Any, result: Any, real: str, image: int, padded: boo
 def _to_pixels(job: Any, grad: Any, maps: Any, real: str, padded: bool) -> None:
     job = _strided(job, maps, grad)
     vector, warps = _vector(grad, padded), 4
-    job["store_vectors"] = _aligned(maps, vector)
+    job.store_vectors = _aligned(maps, vector)
     across, down = -(-maps.shape[3] // 8), -(-maps.shape[2] // warps)
     blocks = across * down * -(-maps.shape[1] // (WARP * vector)) * len(maps)
     _launch("to_pixels", "to_pixels", _types(real, maps, grad, vector), blocks, WARP * warps, 0, job)
@@ -145,7 +145,7 @@ def _parts(job: Any, array: Any, whole: bool) -> Iterator[tuple[int, int, Any]]:
         for first in range(0, channels, slab):
             part = array[image : image + at_once, first : first + slab]
             pitch = -(-part.shape[1] // WARP) * WARP
-            copy = device.empty((len(part), height, width, pitch), array.dtype)
+            copy = stream.empty((len(part), height, width, pitch), array.dtype)
             copy = copy.transpose(0, 3, 1, 2)[:, : part.shape[1]]
             _transpose(job, part, copy)
             device.keep(copy)
@@ -164,7 +164,7 @@ def _slab(array: Any, whole: bool) -> tuple[int, int]:
 
 def _transpose(job: Any, source: Any, target: Any) -> None:
     job = _strided(job, source, target)
-    job["images"], job["channels"], job["op"]["height"], job["op"]["width"] = source.shape
+    job.images, job.channels, job.op.height, job.op.width = source.shape
     tiles = -(-math.prod(source.shape[2:]) // WARP) * -(-source.shape[1] // WARP) * len(source)
     macros = {"CYROI_REAL": "float", "CYROI_MAP": _WORDS[source.itemsize]}
     _launch("transpose", "transpose", macros, min(tiles, MOST_BLOCKS), 256, 0, job)
@@ -175,9 +175,9 @@ def _strided(job: Any, maps: Any, bins: Any) -> Any:
     job = job.copy()
     jobs.place(job, "maps", "map_step", maps)
     jobs.place(job, "bins", "bin_step", bins)
-    job["channels"], job["images"] = maps.shape[1], len(maps)
-    job["image0"], job["map_images"] = 0, len(maps)
-    job["narrow_offsets"] = _narrow(maps, bins)
+    job.channels, job.images = maps.shape[1], len(maps)
+    job.image0, job.map_images = 0, len(maps)
+    job.narrow_offsets = _narrow(maps, bins)
     return job
 
 
@@ -191,7 +191,7 @@ def _types(real: str, maps: Any, bins: Any, vector: int = 1) -> dict[str, str]:
 
 
 def _launch(file: str, name: str, macros: dict[str, str], grid: Any, threads: int, shared: int, job: Any) -> None:
-    device.launch(device.kernel(file, macros), name, grid, threads, shared, job)
+    stream.launch(device.kernel(file, macros), name, grid, threads, shared, job)
 
 
 # --- what is known of arrays ---

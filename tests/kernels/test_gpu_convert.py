@@ -114,3 +114,26 @@ def test_between_the_elements_of_a_strided_result_nothing_is_written():
     assert np.array_equal(memory[::2, 1::2], np.arange(15).reshape(3, 5))
     memory[::2, 1::2] = 7
     assert (memory == 7).all()
+
+
+@pytest.mark.parametrize("dtype", LONG, ids=str)
+def test_integers_that_float64_does_not_hold_are_seen(dtype):
+    limits = np.iinfo(dtype)
+    values = np.array([0, min(2**53, limits.max), max(-(2**53), limits.min)], dtype)
+    found = convert.exactly(emulated.on_device(values), np.dtype(np.float64))
+    assert np.array_equal(emulated.on_host(found), values)
+    for beyond in {2**53 + 1, -(2**53) - 1, limits.max, limits.min}:
+        if limits.min <= beyond <= limits.max and abs(int(beyond)) > 2**53:
+            values[1] = beyond
+            assert convert.exactly(emulated.on_device(values), np.dtype(np.float64)) is None
+
+
+@pytest.mark.parametrize("dtype", ["float64", "uint16", "float32"])
+def test_elements_that_do_not_lie_on_whole_addresses_are_read(dtype):
+    raw = np.random.default_rng(0).integers(0, 200, 1 + 12 * 8, np.uint8)
+    array = raw[1 : 1 + 12 * np.dtype(dtype).itemsize].view(dtype).reshape(3, 4)[:, ::-1]
+    found = emulated.on_host(convert.aligned(emulated.on_device(array)))
+    assert found.flags.aligned
+    assert np.array_equal(found.copy().view(np.uint8), array.copy().view(np.uint8))
+    fine = emulated.on_device(np.ones(3, dtype))
+    assert convert.aligned(fine) is fine

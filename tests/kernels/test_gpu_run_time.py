@@ -4,7 +4,10 @@ CuPy's own, on memory of the host, and its run time copies there.
 
 from __future__ import annotations
 
+import ast
 import ctypes
+import functools
+import inspect
 import threading
 import time
 import types
@@ -217,6 +220,19 @@ def test_a_job_goes_by_value(launching):
     assert allowed == []
 
 
+def test_cupy_takes_what_is_passed_by_value(launching):
+    kernel, module, _ = launching
+    device.launch(kernel, "plan", 5, 64, 0, np.zeros((), JOB)[()])
+    [(_, blocks, threads, arguments, more)] = module.launched
+    nothing = cupy.cuda.Function.__new__(cupy.cuda.Function)  # a function that no driver knows
+    stream = types.SimpleNamespace(ptr=0)
+    errors = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)  # it comes as far as these
+    with pytest.raises(errors):
+        nothing(blocks, threads, arguments, **more, stream=stream)
+    with pytest.raises(TypeError, match="size one"):  # as it says of arguments that it cannot pass
+        nothing(blocks, threads, (np.zeros(2),), **more, stream=stream)
+
+
 @pytest.mark.parametrize("grid", [0, (0, 4), (4, 0)])
 def test_no_block_is_no_launch(launching, grid):
     kernel, module, _ = launching
@@ -284,6 +300,21 @@ def test_what_is_loaded_is_what_was_compiled_for_that_gpu(monkeypatch, tmp_path)
     assert loaded == [b"code"] * 2
     [file] = tmp_path.iterdir()
     assert file.name == source.key_of(source.text("plan.cu"), options, "sm_100", (13, 2)) + ".cubin"
+
+
+def test_all_that_cupy_is_asked_for_is_there():
+    known = {"cupy": cupy, "runtime": cupy.cuda.runtime, "nvrtc": cupy.cuda.nvrtc}
+    tree = ast.parse(inspect.getsource(device))
+    chains = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    asked = {name for name in chains if name.split(".")[0] in known and "(" not in name}
+    assert {"cupy.cuda.driver.funcSetAttribute", "runtime.memcpyAsync", "nvrtc.getCUBIN"} <= asked
+    for name in asked:
+        first, *rest = name.split(".")
+        functools.reduce(getattr, rest, known[first])
+    for name in ("synchronize", "record", "done"):
+        assert hasattr(cupy.cuda.Event, name)
+    for name in ("synchronize", "is_capturing"):
+        assert hasattr(cupy.cuda.Stream, name)
 
 
 # --- whose arrays ---

@@ -49,6 +49,16 @@ def test_every_file_that_the_readme_links_to_is_there():
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
+def test_what_is_compiled_at_run_time_is_in_the_wheel():
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    globs = [f"{package.replace('.', '/')}/{glob}" for package, of in tool["package-data"].items() for glob in of]
+    carried = {path for glob in globs for path in ROOT.glob(glob)}
+    folders = {path.parent for path in (ROOT / "cyroi").rglob("*.cu")} | {ROOT / "cyroi" / "include" / "cyroi"}
+    assert len(folders) == 2
+    assert {path for folder in folders for path in folder.rglob("*.*")} <= carried
+    assert "cyroi.gpu" in tool["packages"]
+
+
 def test_the_classifiers_claim_the_pythons_that_ci_tries():
     claimed = {c.rpartition(" ")[2] for c in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", c)}
     legs = (ROOT / "ci" / "floors.sh").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 RUN_HERE = ["README.md", "docs/differences.md"]
-RUN_ELSEWHERE = {"docs/c_api.md"}  # by tests/faces/test_c_api_users.py
+RUN_ELSEWHERE = {"docs/c_api.md", "docs/gpu.md"}  # by tests/faces/test_c_api_users.py, by test_gpu_document.py
 
 
 @pytest.mark.parametrize("document", RUN_HERE)

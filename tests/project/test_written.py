@@ -201,6 +201,7 @@ PLAIN = {
         "test_photographs_in_the_layout_of_maps",
         "test_photographs_of_planes_in_the_layout_of_images",
     },
+    "support/on_gpu.py": {"once"},  # results on a device are no NumPy arrays
     "faces/test_limits.py": {""},  # codes of the C face, and results into NaN
     "faces/test_c_api_threads.py": {"test_another_thread_that_changes_the_boxes_cannot_lead_a_call_astray"},
 }

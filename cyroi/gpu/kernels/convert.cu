@@ -53,19 +53,24 @@ __device__ inline T whole(double v, T least, T most, double beyond) {
     return rest < -0.5 || (rest == -0.5 && odd) ? towards_zero - 1 : towards_zero;
 }
 
-__device__ inline void store(int* p, double v) {
-    *p = whole(v, -2147483647 - 1, 2147483647, 2147483647.0);
+template <class V>
+__device__ inline void store(int* p, V v) {
+    *p = whole(static_cast<double>(v), -2147483647 - 1, 2147483647, 2147483647.0);
 }
-__device__ inline void store(unsigned* p, double v) {
-    *p = whole(v, 0u, 4294967295u, 4294967295.0);
+template <class V>
+__device__ inline void store(unsigned* p, V v) {
+    *p = whole(static_cast<double>(v), 0u, 4294967295u, 4294967295.0);
 }
-__device__ inline void store(long long* p, double v) {
-    *p = whole(v, -9223372036854775807LL - 1, 9223372036854775807LL, 9223372036854775808.0);
+template <class V>
+__device__ inline void store(long long* p, V v) {
+    *p = whole(static_cast<double>(v), -9223372036854775807LL - 1, 9223372036854775807LL, 9223372036854775808.0);
 }
-__device__ inline void store(unsigned long long* p, double v) {
-    *p = whole(v, 0ULL, 18446744073709551615ULL, 18446744073709551616.0);
+template <class V>
+__device__ inline void store(unsigned long long* p, V v) {
+    *p = whole(static_cast<double>(v), 0ULL, 18446744073709551615ULL, 18446744073709551616.0);
 }
-__device__ inline void store(bool* p, double v) {
+template <class V>
+__device__ inline void store(bool* p, V v) {
     *p = v != 0;
 }
 template <class T, class V>

@@ -28,18 +28,22 @@ struct AsDouble {
     }
 };
 
-/* A number of the caller's, NaN for integers that no double holds. */
+/* A number of the caller's, NaN for integers that no double holds: those are told before they are converted. */
 __device__ inline double number_at(const char* at, int number) {
-    const double most = 9007199254740992.0;
-    double value;
-    switch (number) {
-        case INT32: return static_cast<double>(*reinterpret_cast<const int*>(at));
-        case UINT32: return static_cast<double>(*reinterpret_cast<const unsigned*>(at));
-        case INT64: value = static_cast<double>(*reinterpret_cast<const long long*>(at)); break;
-        case UINT64: value = static_cast<double>(*reinterpret_cast<const unsigned long long*>(at)); break;
-        default: with_element(number, AsDouble{at, &value}); return value;
+    const long long most = 1LL << 53;
+    if (number == INT64) {
+        const long long v = *reinterpret_cast<const long long*>(at);
+        return v >= -most && v <= most ? static_cast<double>(v) : static_cast<double>(bad_value());
     }
-    return value >= -most && value <= most ? value : static_cast<double>(bad_value());
+    if (number == UINT64) {
+        const unsigned long long v = *reinterpret_cast<const unsigned long long*>(at);
+        return v <= static_cast<unsigned long long>(most) ? static_cast<double>(v) : static_cast<double>(bad_value());
+    }
+    if (number == INT32) return static_cast<double>(*reinterpret_cast<const int*>(at));
+    if (number == UINT32) return static_cast<double>(*reinterpret_cast<const unsigned*>(at));
+    double value;
+    with_element(number, AsDouble{at, &value});
+    return value;
 }
 
 /* The image of a box, -1 if it has none. */

@@ -217,7 +217,7 @@ class Kernel:
 
     def launch(self, name: str, grid: Any, threads: Any, shared: int, job: Any) -> None:
         """Runs it to its end; `job`: a NumPy scalar of the struct that kernels get."""
-        job = np.asarray(job)
+        job = np.frombuffer(job, np.uint8)
         if 0 in np.ravel(grid):
             return  # as the one that this stands for
         address = working_memory()[1]
@@ -288,5 +288,8 @@ INTERFACE = (
 
 def install(device: Any, set_attribute: Any = setattr) -> None:
     """Puts the functions of this file in the place of those of `device`, the module `cyroi.gpu.device`."""
+    from cyroi.gpu import again
+
+    again.forget()  # calls that were made with other functions in their place
     for name in INTERFACE:
         set_attribute(device, name, globals()[name])
