@@ -49,7 +49,7 @@ CYROI_KERNEL(turned) {
 #ifndef WITHOUT_BARRIER
     __syncthreads();
 #endif
-    job.out[n * blockIdx.x + me] = first + all[n - 1 - me];
+    job.out[n * blockIdx.x + me] = static_cast<int>(static_cast<unsigned>(first) + all[n - 1 - me]);
 }
 
 CYROI_KERNEL(lanes) {
@@ -134,6 +134,15 @@ CYROI_KERNEL(deep) {
 CYROI_KERNEL(divided) {
     job.out[0] = job.number / job.zero;
 }
+CYROI_KERNEL(misaligned) {
+    job.out[0] = *reinterpret_cast<int*>(reinterpret_cast<char*>(job.out) + threadIdx.x);
+}
+CYROI_KERNEL(too_large) {
+    job.out[0] = static_cast<int>(3e10f + job.zero);
+}
+CYROI_KERNEL(overflow) {
+    job.out[0] = (0x7fffffff - job.number) + (1 + job.zero);
+}
 CYROI_KERNEL(past_the_end) {
     job.out[job.number] = 1;
 }
@@ -203,7 +212,7 @@ def test_a_barrier_parts_what_is_before_it_from_what_is_after(kernels, order, th
 def test_a_missing_barrier_is_seen(folder, order):
     found = run(cuda.Kernel("own", {"WITHOUT_BARRIER": "1"}, folder), "turned", 64, 1, 64, 4 * 64)
     assert found.tolist() != list(range(64))[::-1]
-    assert (found > 1 << 30).any()  # poison
+    assert (abs(found) > 1 << 30).any()  # poison
 
 
 def test_lanes_give_and_get(kernels, order):
@@ -242,7 +251,7 @@ def test_new_memory_is_poison():
     for dtype in (np.float32, np.float64, np.int32):
         found = cuda.download(cuda.empty((3, 5), dtype))
         assert found.shape == (3, 5)
-        assert (np.isnan(found) | (np.abs(found) > 1e9)).all()
+        assert (np.isnan(found) | (np.abs(found) > 1e6)).all()
 
 
 @pytest.mark.parametrize(
@@ -259,6 +268,9 @@ def test_new_memory_is_poison():
         ("past_shared", 65, 256, "no memory at address"),
         ("deep", 1, 0, "no memory at address"),
         ("divided", 1, 0, "division by zero"),
+        ("misaligned", 2, 0, "undefined behaviour"),
+        ("too_large", 1, 0, "undefined behaviour"),
+        ("overflow", 1, 0, "undefined behaviour"),
         ("nothing", 1025, 0, "at most 1024 threads; got 1025"),
         ("nothing", 0, 0, "at most 1024 threads; got 0"),
         ("nothing", 1, 1 << 18, "at most 232448 bytes of shared memory"),

@@ -2,8 +2,9 @@
  *
  * Decisions
  * a) Blocks run one after the other and threads from barrier to barrier, in one thread of the system, so a run can be
- *    repeated. `order` is 0 for threads and blocks as they are numbered, 1 for the reverse, else a seed that shuffles
- *    them anew between barriers: where a barrier is missing, results depend on it.
+ *    repeated. `order` is 0 for threads and blocks as they are numbered, 1 for the reverse, a warp as far as it can go
+ *    before another one; else a seed that shuffles all threads anew between barriers. Where a barrier is missing,
+ *    results depend on it.
  * b) What a device leaves undefined is poison here: shared memory before a block writes it, and what is shuffled from a
  *    lane that takes no part. What it forbids is an error: threads that meet at different barriers or never, an address
  *    out of all memory, more threads or shared memory than there are.

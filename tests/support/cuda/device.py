@@ -54,6 +54,7 @@ class Memory:
         start = -whole.ctypes.data % ALIGNED + ALIGNED
         words = whole[start - FENCE : start + (size + FENCE + 3) // 4 * 4]
         words.view(np.uint32)[:] = POISON
+        words.view(np.uint32)[1::2] |= 1 << 31  # as whole numbers, too large and too small ones
         self.size = size
         self.address = whole.ctypes.data + start
         self.fences = (whole[start - FENCE : start], whole[start + size : start + size + FENCE - 4])
@@ -177,16 +178,12 @@ def compiler() -> str | None:
 
 
 # No contraction, as NVRTC is told; one instruction for fmaf and fma where the CPU has it, which are as exact without.
+# What C++ leaves undefined, and a device does in its own way, is a fault.
 OPTIONS = (
-    "-std=c++14",
-    "-O1",
-    "-ffp-contract=off",
-    "-fPIC",
-    "-shared",
-    "-nostdlib",
-    "-fno-exceptions",
-    "-fvisibility=hidden",
-)
+    "-std=c++14", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-nostdlib", "-fno-exceptions", "-fvisibility=hidden",
+    "-fsanitize=alignment,bounds,float-cast-overflow,shift,signed-integer-overflow",
+    "-fsanitize-undefined-trap-on-error",
+)  # fmt: skip
 
 
 @functools.cache

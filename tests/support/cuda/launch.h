@@ -90,30 +90,43 @@ static void step(Fiber& f) {
     if (f.done) block.free_stacks[block.free_count++] = f.stack;
 }
 
+/* Lets every thread of turn[first ... last - 1] that can go on go on once; whether one did. */
+static bool go_on(const int* turn, int first, int last, int* left) {
+    bool moved = false;
+    for (int i = first; i < last && !block.error[0]; ++i) {
+        Fiber& f = block.fibers[turn[i]];
+        if (f.done || f.waits) continue;
+        step(f);
+        moved = true;
+        *left -= f.done;
+    }
+    return moved;
+}
+
+/* In the orders 0 and 1, a warp goes as far as it can before the next one does anything. */
+static bool go_on_by_warps(const int* turn, int* left) {
+    bool moved = false;
+    for (int first = 0; first < block.threads; first += kLanes) {
+        const int last = first + kLanes < block.threads ? first + kLanes : block.threads;
+        while (!block.error[0] && go_on(turn, first, last, left)) moved = true;
+    }
+    return moved;
+}
+
 static void run_block() {
     static int turn[kMostThreads];
     begin_block();
     const int n = block.threads;
     for (int i = 0; i < n; ++i) turn[i] = block.order == 1 ? n - 1 - i : i;
-    for (int left = n; left > 0;) {
+    for (int left = n; left > 0 && !block.error[0];) {
         for (int i = n - 1; i > 0 && block.order > 1; --i) {
             const int j = random_below(i + 1), kept = turn[i];
             turn[i] = turn[j];
             turn[j] = kept;
         }
-        bool moved = false;
-        for (int i = 0; i < n; ++i) {
-            Fiber& f = block.fibers[turn[i]];
-            if (f.done || f.waits) continue;
-            step(f);
-            if (block.error[0]) return;
-            moved = true;
-            left -= f.done;
-        }
-        if (moved || left == 0) continue;
-        for (int i = 0; i < n; ++i)
+        const bool moved = block.order > 1 ? go_on(turn, 0, n, &left) : go_on_by_warps(turn, &left);
+        for (int i = 0; i < n && !moved; ++i)
             if (!block.fibers[i].done) fail("deadlock: thread %d of %d waits in line %d", i, n, block.fibers[i].line);
-        return;
     }
 }
 
@@ -124,8 +137,11 @@ struct Faults {};
 static void on_fault(int signal, siginfo_t* info, void*);
 
 struct Faults {
-    enum { kSignals = 3 };
-    static int of(int i) { return i == 0 ? SIGSEGV : i == 1 ? SIGBUS : SIGFPE; }
+    enum { kSignals = 4 };
+    static int of(int i) {
+        const int signals[kSignals] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+        return signals[i];
+    }
     struct sigaction kept[kSignals];
     stack_t kept_stack;
     Faults() {
@@ -153,8 +169,11 @@ static void on_fault(int signal, siginfo_t* info, void*) {
         return;
     }
     const dim3 b = block.index, t = block.running->index;
-    fail_here("thread (%u, %u, %u) of block (%u, %u, %u): %s at address %p", t.x, t.y, t.z, b.x, b.y, b.z,
-              signal == SIGFPE ? "division by zero" : "no memory", info->si_addr);
+    const char* const what = signal == SIGFPE   ? "division by zero"
+                             : signal == SIGILL ? "undefined behaviour (alignment, bounds or overflow)"
+                                                : "no memory";
+    fail_here("thread (%u, %u, %u) of block (%u, %u, %u): %s at address %p", t.x, t.y, t.z, b.x, b.y, b.z, what,
+              info->si_addr);
 }
 #endif
 

@@ -26,7 +26,12 @@ def barriers() -> Iterator[tuple[str, Mutant]]:
 
 
 # Barriers without which nothing changes, and why.
-SPARE: dict[str, str] = {}
+SPARE = {
+    "plan without __syncthreads 1": "what is written behind it is no bit that is read before it",
+    "plan without __syncwarp 0": "the lanes have just met; for a device, it orders memory",
+    "plan without __syncwarp 1": "the lanes have just met; for a device, it orders memory",
+    "to_maps without __syncthreads 2": "what is written next is written behind another barrier",
+}
 
 PLANTED: dict[str, Mutant] = {
     "a row of 32 bins is planned and no more": Mutant("plan", "p0 < bins;", "p0 < kWarp;"),
@@ -55,7 +60,7 @@ PLANTED: dict[str, Mutant] = {
     "a piece of bins that loses one": Mutant(
         "pixels", "begin + static_cast<int>(job.piece), bins)", "begin + static_cast<int>(job.piece), bins - 1)"
     ),
-    "rows of the bin before": Mutant("pixels", "if (p != row) {", "if (row < 0) {"),
+    "rows of the bin before": Mutant("pixels", "if (bin == first || q == 0) {", "if (bin == first) {"),
     "four rows and no more": Mutant("pixels", "y.count <= kFewRows", "y.count <= 1000"),
     "a stage of rows without a gap": Mutant(
         "pixels", "const int row = (end - begin) | 1;", "const int row = (end - begin) - 1;"
