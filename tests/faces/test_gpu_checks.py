@@ -173,6 +173,11 @@ def test_boxes_that_need_more_room_than_expected(monkeypatch):
 
     monkeypatch.setattr(plans, "room", small)
     call = CALL | {"aligned": True, "sampling_ratio": -1}
+    both = once(cyroi.roi_align_backward, **moved(backward(call, ("input", "boxes")), *NAMES))
+    assert asked == [False, False, True, True, True, True]  # both axes, twice for the first gradient
+    right = once(cyroi.roi_align_backward, **backward(call, ("input", "boxes")))
+    for a, b in zip(both, right, strict=True):
+        np.testing.assert_allclose(here(a), b, rtol=2e-5, atol=2e-5)
     for function, arguments in (
         (cyroi.roi_align, call),
         (cyroi.roi_align_backward, backward(call, "input")),
@@ -184,6 +189,19 @@ def test_boxes_that_need_more_room_than_expected(monkeypatch):
         found = here(once(function, **moved(arguments, *NAMES), validate=False))  # who does not ask has it at once
         assert_same_bits(found, once(function, **arguments))
         assert asked == [True, True]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_boxes_of_the_host_that_are_long_on_one_axis(wide):
+    """Each axis has its own room: hundreds of taps on one, and a few on the other."""
+    maps = np.random.default_rng(1).standard_normal((1, 2, 4, 400)).astype(np.float32)
+    boxes = np.array([[0, 20, 1, 320, 3], [0, 390, 2, 401, 4]], np.float32)
+    call = {"input": maps, "boxes": boxes, "output_size": (2, 7), "aligned": True}
+    if not wide:
+        call |= {"input": maps.transpose(0, 1, 3, 2), "boxes": boxes[:, [0, 2, 1, 4, 3]], "output_size": (7, 2)}
+    for names in (["input"], ["input", "boxes"]):
+        found = here(once(cyroi.roi_align, **moved(call, *names)))
+        np.testing.assert_allclose(found, once(cyroi.roi_align, **call), rtol=1e-5, atol=1e-6)
 
 
 def capacity(sampling, corners, bins, size):

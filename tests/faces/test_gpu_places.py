@@ -191,11 +191,78 @@ def test_out_of_every_kind(operator):
             np.full(right.shape[::-1], 7, dtype).T,
             np.full((*right.shape[:-1], 2 * right.shape[-1]), 7, dtype)[..., ::-2],
             np.zeros(right.nbytes + 1, np.uint8)[1:].view(dtype).reshape(right.shape),
+            apart_by_a_byte(right.astype(dtype)),
         ):
             given = there(out)
             assert once(operator.function, **call, out=given) is given
             assert_same_bits(out, right)
         assert_same_bits(here(once(operator.function, **call, dtype=dtype)), right)
+
+
+def apart_by_a_byte(array):
+    """The same in memory where each element lies a byte behind the last one, at no multiple of its size."""
+    step = array.itemsize + 1
+    strides = [step * int(np.prod(array.shape[axis + 1 :])) for axis in range(array.ndim)]
+    placed = np.ndarray(array.shape, array.dtype, np.zeros(array.size * step, np.uint8), strides=strides)
+    placed[...] = array
+    return placed
+
+
+def test_arrays_that_lie_anywhere(operator):
+    """What a device cannot read in one piece is copied byte by byte, and results likewise."""
+    call = operator.call(np.random.default_rng(2))
+    grad = once(operator.function, **call)
+    asked = operator.backward_call(call, grad, operator.maps)
+    for function, arguments in (
+        (operator.function, call),
+        (operator.backward, asked),
+        (operator.backward, asked | {"wrt": "boxes"}),
+    ):
+        names = [name for name in (operator.maps, "boxes", operator.index, "grad_output") if name in arguments]
+        right = here(once(function, **moved(arguments, *names)))
+        for name in names:
+            odd = moved(arguments | {name: apart_by_a_byte(arguments[name])}, *names)
+            assert_same_bits(here(once(function, **odd)), right)
+        out = apart_by_a_byte(np.zeros_like(right))
+        once(function, **moved(arguments, *names), out=there(out))
+        assert_same_bits(out, right)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64", "bool", "int8", "uint16"])
+@pytest.mark.parametrize("maps", ["float64", "float32"])
+def test_results_of_integers_are_rounded_as_on_the_cpu(dtype, maps):
+    """Halves to even, saturated, NaN as 0; what a device converts itself is what NumPy's helpers convert elsewhere."""
+    limits = [0, 2.0**31, 2.0**32, 2.0**53, 2.0**63, 2.0**64, 1e30, np.inf]
+    near = [limit + off for limit in limits for off in (-1.5, -1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.5, 2.5)]
+    values = np.array([*near, *np.negative(near), np.nan], maps).reshape(1, 1, -1, 1)
+    boxes = np.array([[0, 0, 1, 1]])
+    call = {"image": values, "boxes": boxes, "box_indices": [0], "crop_size": values.shape[2:], "layout": "NCHW"}
+    call |= {"method": "nearest", "dtype": dtype}
+    right = once(cyroi.crop_and_resize, **call)
+    assert_same_bits(here(once(cyroi.crop_and_resize, **moved(call, "image"))), right)
+    assert len(np.unique(right)) > 1
+
+
+def test_indices_that_are_no_integers():
+    maps, boxes = np.zeros((2, 1, 8, 8), np.float32), np.ones((3, 4), np.float32)
+    for indices in (np.zeros(3, np.float32), np.zeros(3, bool), np.zeros((3, 1), int), np.zeros(2, int)):
+        call = {"input": maps, "boxes": boxes, "output_size": 2, "batch_indices": indices}
+        with pytest.raises((TypeError, ValueError), match=r"^batch_indices must have") as right:
+            once(cyroi.roi_align, **call)
+        for names in (["input", "batch_indices"], ["input", "boxes", "batch_indices"]):
+            with pytest.raises(right.type, match=f"^{re.escape(str(right.value))}$"):
+                once(cyroi.roi_align, **moved(call, *names))
+
+
+def test_out_must_lie_apart_from_tensors_too():
+    memory = np.zeros(4096, np.uint8)
+    call = {"input": there(np.zeros((1, 1, 8, 8), np.float32)), "output_size": 2}
+    boxes, out = memory[:40].view(np.float32).reshape(2, 5), memory[32:64].view(np.float32).reshape(2, 1, 2, 2)
+    with pytest.raises(ValueError, match=r"^out must not share memory with boxes$"):
+        once(cyroi.roi_align, **call, boxes=Tensor(boxes), out=there(out))
+    indices = memory[56:72].view(np.int64)
+    with pytest.raises(ValueError, match=r"^out must not share memory with batch_indices$"):
+        once(cyroi.roi_align, **call, boxes=np.ones((2, 4)), batch_indices=Tensor(indices), out=there(out))
 
 
 def test_out_must_lie_apart(operator):
