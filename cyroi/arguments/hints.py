@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .._typing import Array
 
 MOST_NORMALISED = _quick.MOST_NORMALISED  # times the image
-_CALLER = 3  # of the operator that calls a function of this file
 _NOT_NORMALISED = (
     "boxes of crop_and_resize are normalised, 0 and 1 being the centres of the first and the last pixel, but reach"
     f" beyond {MOST_NORMALISED:g} times the image: divide coordinates in pixels by"
@@ -34,22 +33,32 @@ _OTHER_LAYOUT = {
 }
 
 
+issued = 0  # warnings so far, whether they were shown or not
+
+
 def not_normalised(coordinates: Array | None) -> None:
     """Warns where boxes reach so far outside the image that they are in pixels, most probably."""
     if coordinates is not None and np.abs(coordinates).max(initial=0) > MOST_NORMALISED:
-        warnings.warn(_NOT_NORMALISED, UserWarning, stacklevel=_CALLER)
+        found_not_normalised()
 
 
 def found_not_normalised() -> None:
-    """The same warning, where a kernel found such boxes: later, and deeper inside of the operator."""
-    depth, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("cyroi."):
-        depth, frame = depth + 1, frame.f_back
-    warnings.warn(_NOT_NORMALISED, UserWarning, stacklevel=depth)
+    """The same warning, where somebody else has found such boxes."""
+    _warn(_NOT_NORMALISED)
 
 
 def other_layout(name: str, shape: tuple[int, ...], itemsize: int, layout: str) -> None:
     """Warns where maps of this shape are images of the other layout: 3 or 4 columns, and hundreds of channels."""
     _, channels, height, width = planar_shape(shape, layout)
     if _quick.looks_like_other_layout(channels, height, width, itemsize, layout == "NHWC"):
-        warnings.warn(_OTHER_LAYOUT[layout].format(name=name), UserWarning, stacklevel=_CALLER)
+        _warn(_OTHER_LAYOUT[layout].format(name=name))
+
+
+def _warn(text: str) -> None:
+    """Warns in the place where an operator is called, however deep inside of it this is."""
+    global issued
+    issued += 1
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("cyroi."):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, UserWarning, stacklevel=depth)

@@ -79,12 +79,12 @@ def result(
 def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], place: Place | None) -> Any:
     if place is None or not on_device(place.array):
         return np.empty(shape, dtype)
-    from ..gpu import device
+    from ..gpu import device, stream
 
     if math.prod(shape) * dtype.itemsize > sys.maxsize:
         raise MemoryError("it has more bytes than an address can say")  # CuPy counts them in 64 bits
     with device.on(place.array):
-        return device.empty(shape, dtype)
+        return stream.empty(shape, dtype)
 
 
 def _view(out: object, place: Place | None) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from ..arguments.arrays import on_device
 from ..arguments.coordinates import BOX_VALUES, exact_digits
 from ..arguments.layout import name_of
-from . import device
+from . import stream
 from .convert import aligned, convert
 from .job import NUMBERS, Source
 
@@ -80,15 +80,15 @@ class Located:
     def _send(self, sent: dict[str, Any]) -> Any:
         """Sends arrays and notes their addresses; gives the flags, which are 0."""
         if not sent:
-            flags = device.empty((1,), np.int32)
-            device.clear(flags)
+            flags = stream.empty((1,), np.int32)
+            stream.clear(flags)
             return flags
         together = np.zeros(_ALIGNED + sum(padded(array.nbytes) for array in sent.values()), np.uint8)
         places, end = {}, _ALIGNED  # the flags come first
         for name, array in sent.items():
             together[end : end + array.nbytes] = array.reshape(-1).view(np.uint8)
             places[name], end = end, end + padded(array.nbytes)
-        memory = device.upload(together)
+        memory = stream.upload(together)
         self.kept.append(memory)
         for name, first in places.items():
             setattr(self.source, name, memory.data.ptr + first)
@@ -112,7 +112,7 @@ def _one_after_the_other(arrays: Sequence[Any], total: int) -> Any:
     if len(full) == 1:
         return full[0]
     dtypes = {array.dtype for array in full}
-    together = device.empty((total, BOX_VALUES), dtypes.pop() if len(dtypes) == 1 else np.float64)
+    together = stream.empty((total, BOX_VALUES), dtypes.pop() if len(dtypes) == 1 else np.float64)
     last = 0
     for array in full:
         first, last = last, last + len(array)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments.layout import addressable, name_of
-from . import device
+from . import device, stream
 from .job import BAD, TYPES, Job, place
 
 _THREADS, _MOST_BLOCKS = 256, 1 << 16
@@ -18,25 +18,25 @@ def convert(array: Any, dtype: Any, out: Any = None) -> Any:
     if out is not None and not addressable(out):
         _copy(convert(array, dtype), out)
         return out
-    out = device.empty(array.shape, dtype) if out is None else out
+    out = stream.empty(array.shape, dtype) if out is None else out
     _launch(aligned(array), out, 0)
     return out
 
 
 def exactly(array: Any, dtype: Any) -> Any:
     """`array` as a new array of a floating `dtype`; None where that does not hold it. Waits if these are integers."""
-    out = device.empty(array.shape, dtype)
-    flags = device.empty((1,), np.int32)
-    device.clear(flags)
+    out = stream.empty(array.shape, dtype)
+    flags = stream.empty((1,), np.int32)
+    stream.clear(flags)
     _launch(aligned(array), out, flags.data.ptr)
-    return None if array.itemsize == 8 and device.read_flags(flags) & BAD else out
+    return None if array.itemsize == 8 and stream.read_flags(flags) & BAD else out
 
 
 def aligned(array: Any) -> Any:
     """`array`, or a copy of its bytes where kernels cannot read its elements as they lie."""
     if addressable(array):
         return array
-    copy = device.empty(array.shape, array.dtype)
+    copy = stream.empty(array.shape, array.dtype)
     _copy(array, copy)
     return copy
 
@@ -62,4 +62,4 @@ def _launch(source: Any, target: Any, flags: int) -> None:
     job.flags = flags
     macros = {"CYROI_MAP": TYPES[name_of(source.dtype)], "CYROI_BIN": TYPES[name_of(target.dtype)]}
     blocks = min(-(-source.size // _THREADS), _MOST_BLOCKS)
-    device.launch(device.kernel("convert", macros), "convert", blocks, _THREADS, 0, job)
+    stream.launch(device.kernel("convert", macros), "convert", blocks, _THREADS, 0, job)

@@ -256,11 +256,11 @@ def compiled(file: str, text: str, options: Sequence[str], target: str) -> bytes
 def launch(
     kernel: Kernel, name: str, grid: int | tuple[int, ...], threads: int | tuple[int, ...], shared: int, job: Any
 ) -> None:
-    """Asks the current stream for the function `name`, in `grid` blocks, with `job` (a NumPy void) by value."""
+    """Asks the current stream for the function `name`, in `grid` blocks, with `job`, its bytes, by value."""
     blocks = (grid,) if isinstance(grid, int) else tuple(grid)
     if 0 in blocks:
         return  # CuPy would launch one
     # By value goes an array of one element; of bytes, because NumPy would spell out the fields of a struct each time.
-    value = np.frombuffer(job, np.dtype((np.void, job.nbytes)))
+    value = np.frombuffer(job, np.dtype((np.void, memoryview(job).nbytes)))
     block = (threads,) if isinstance(threads, int) else tuple(threads)
     kernel.function(name, shared)(blocks, block, (value,), shared_mem=shared)

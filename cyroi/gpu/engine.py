@@ -13,7 +13,7 @@ from ..arguments.hints import MOST_NORMALISED
 from ..arguments.layout import AXES, addressable, as_batch, batch_shape, written_as
 from ..arguments.results import no_memory
 from ..cpu import _separable
-from . import device, routes
+from . import device, routes, stream
 from .boxes import Located
 from .convert import aligned, convert
 from .plans import Plans
@@ -96,8 +96,8 @@ def _to_boxes(plans: Plans, grad: Any, maps: Any, boxes: Boxes, results: list[An
 
 def _no_gradient_to_boxes(plans: Plans, boxes: Boxes, results: list[Any]) -> None:
     plans.check()
-    sums = device.empty((max(map(len, results), default=0), BOX_VALUES), np.float64)
-    device.clear(sums)
+    sums = stream.empty((max(map(len, results), default=0), BOX_VALUES), np.float64)
+    stream.clear(sums)
     device.keep(sums)
     for result in results:
         written = _written(result, result.dtype)
@@ -107,7 +107,7 @@ def _no_gradient_to_boxes(plans: Plans, boxes: Boxes, results: list[Any]) -> Non
 
 def _written(result: Any, dtype: np.dtype[Any]) -> Any:
     """`result`, where kernels can write `dtype` into it, else an array to be stored into it."""
-    return result if dtype == result.dtype and addressable(result) else device.empty(result.shape, dtype)
+    return result if dtype == result.dtype and addressable(result) else stream.empty(result.shape, dtype)
 
 
 def _store(written: Any, result: Any) -> None:

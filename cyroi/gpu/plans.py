@@ -19,7 +19,7 @@ import numpy as np
 
 from ..arguments import hints
 from ..cpu import _separable
-from . import device
+from . import device, stream
 from .boxes import Located, padded
 from .job import BAD, EXTENT, FAR, FULL, LINE, RANGE, SHARE, Job, Operator, Tile
 
@@ -53,7 +53,7 @@ class Plans:
         self.boxes, self.sampling, self.real, self.numbers, self.turned = boxes, sampling, real, numbers, turned
         self.images, channels, *self.sizes = maps
         self.bins = tuple(bins)
-        self.waits = boxes.unread is not None and boxes.unread.wait and not device.capturing()
+        self.waits = boxes.unread is not None and boxes.unread.wait and not stream.capturing()
         kind, scale, ratio, aligned, snap = sampling
         op = Operator(kind, aligned, ratio, scale, snap, *self.sizes, *self.bins, Tile(0, 0, *self.bins))
         self.job = Job(
@@ -74,11 +74,11 @@ class Plans:
         while self.waits and not self.boxes.checked:
             for first, last in self._parts():
                 planned = self._plan(first, last)
-            found = device.read_flags(self.boxes.flags)
+            found = stream.read_flags(self.boxes.flags)
             if found & BAD:
                 self._raise()
             if found & FULL:
-                device.clear(self.boxes.flags)
+                stream.clear(self.boxes.flags)
                 self.boxes.full = True
                 self._make_room(True)
                 continue
@@ -89,7 +89,7 @@ class Plans:
 
     def _raise(self) -> None:
         assert self.boxes.unread is not None
-        self.boxes.unread.again(device.download)
+        self.boxes.unread.again(stream.download)
         raise ValueError("boxes must not be changed while a call reads them; a bad one was found, and is good now")
 
     # --- memory ---
@@ -115,7 +115,7 @@ class Plans:
         """A job for these boxes, and the memory that it needs."""
         job, boxes = self.job.copy(), last - first
         job.source, job.boxes = self.boxes.part(first), boxes
-        memory = device.empty((boxes * self.of_box + 4 * (self.images + 1) + MOST_ARRAYS * padded(1),), np.uint8)
+        memory = stream.empty((boxes * self.of_box + 4 * (self.images + 1) + MOST_ARRAYS * padded(1),), np.uint8)
         device.keep(memory)
         end: int = memory.data.ptr
 
@@ -138,7 +138,7 @@ class Plans:
         blocks = boxes + (self.images if self.turned else 0)
         for geometry in self.boxes.geometries if blocks else ():
             macros = {"CYROI_GEOMETRY": geometry, "CYROI_REAL": self.real, "CYROI_NUMBERS": str(self.numbers)}
-            device.launch(device.kernel("plan", macros), "plan", blocks, _THREADS, 0, job)
+            stream.launch(device.kernel("plan", macros), "plan", blocks, _THREADS, 0, job)
         return job, memory
 
 

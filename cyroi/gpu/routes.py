@@ -19,7 +19,7 @@ import numpy as np
 
 from ..arguments.layout import name_of
 from ..cpu import _separable
-from . import device
+from . import device, stream
 from . import job as jobs
 
 WARP = 32
@@ -76,7 +76,7 @@ def to_boxes(job: Any, maps: Any, grad: Any, real: str) -> Any:
     boxes, items = len(grad), math.prod(grad.shape[1:])
     job.pieces = pieces = -(-items // SUMMED_AT_ONCE)
     job.channels_first = _together(maps)
-    sums, totals = device.empty((boxes, pieces, 4), np.float64), device.empty((boxes, 4), np.float64)
+    sums, totals = stream.empty((boxes, pieces, 4), np.float64), stream.empty((boxes, 4), np.float64)
     job.sums, job.totals = sums.data.ptr, totals.data.ptr
     macros = _types(real, maps, grad)
     _launch("to_boxes", "to_boxes", macros, (boxes, min(pieces, MOST_BLOCKS - 1)), 256, 0, job)
@@ -145,7 +145,7 @@ def _parts(job: Any, array: Any, whole: bool) -> Iterator[tuple[int, int, Any]]:
         for first in range(0, channels, slab):
             part = array[image : image + at_once, first : first + slab]
             pitch = -(-part.shape[1] // WARP) * WARP
-            copy = device.empty((len(part), height, width, pitch), array.dtype)
+            copy = stream.empty((len(part), height, width, pitch), array.dtype)
             copy = copy.transpose(0, 3, 1, 2)[:, : part.shape[1]]
             _transpose(job, part, copy)
             device.keep(copy)
@@ -191,7 +191,7 @@ def _types(real: str, maps: Any, bins: Any, vector: int = 1) -> dict[str, str]:
 
 
 def _launch(file: str, name: str, macros: dict[str, str], grid: Any, threads: int, shared: int, job: Any) -> None:
-    device.launch(device.kernel(file, macros), name, grid, threads, shared, job)
+    stream.launch(device.kernel(file, macros), name, grid, threads, shared, job)
 
 
 # --- what is known of arrays ---

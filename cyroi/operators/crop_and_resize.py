@@ -10,7 +10,7 @@ import numpy as np
 from .. import _engine
 from ..arguments import hints, results, threads
 from ..arguments import validate as check
-from ..arguments.arrays import ANYWHERE, Place
+from ..arguments.arrays import ANYWHERE, Place, is_cupy
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
 from ..cpu import _quick, _separable
@@ -142,6 +142,11 @@ def crop_and_resize(
     )  # fmt: skip
     if ordinary is not None:
         return ordinary
+    if is_cupy(image):
+        from ..gpu import again
+
+        if not again.inside():
+            return again.call(crop_and_resize, locals())  # type: ignore[no-any-return]
     layout = check.choice("layout", layout, AXES)
     sampling = sampling_of(method, snap_edges)
     array = check.maps("image", image, (2, 3, 4), image_shape(layout), ANYWHERE)

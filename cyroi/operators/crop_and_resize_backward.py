@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _engine
 from ..arguments import hints, results, threads
 from ..arguments import validate as check
-from ..arguments.arrays import Place
+from ..arguments.arrays import Place, is_cupy
 from ..arguments.boxes import crop_boxes
 from ..arguments.layout import AXES, batch_shape
 from .crop_and_resize import image_shape, sampling_of
@@ -140,6 +140,11 @@ def crop_and_resize_backward(
     >>> gradients[1]
     array([[5. , 0.5, 5. , 0.5]])
     """
+    if is_cupy(grad_output):
+        from ..gpu import again
+
+        if not again.inside():
+            return again.call(crop_and_resize_backward, locals())
     layout = check.choice("layout", layout, AXES)
     sampling = sampling_of(method, snap_edges)
     names = check.wrt_names(wrt, ("image", "boxes"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .. import _engine
 from ..arguments import hints, results, threads
 from ..arguments import validate as check
-from ..arguments.arrays import ANYWHERE, Place
+from ..arguments.arrays import ANYWHERE, Place, is_cupy
 from ..arguments.boxes import roi_boxes
 from ..arguments.layout import AXES, as_batch, layout_shape, planar_shape
 from ..cpu import _quick, _separable
@@ -151,6 +151,11 @@ def roi_align(
     )  # fmt: skip
     if ordinary is not None:
         return ordinary
+    if is_cupy(input):
+        from ..gpu import again
+
+        if not again.inside():
+            return again.call(roi_align, locals())  # type: ignore[no-any-return]
     layout = check.choice("layout", layout, AXES)
     check.choice("mode", mode, MODES)
     array = check.maps("input", input, (3, 4), maps_shape(layout), ANYWHERE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _engine
 from ..arguments import results, threads
 from ..arguments import validate as check
-from ..arguments.arrays import Place
+from ..arguments.arrays import Place, is_cupy
 from ..arguments.boxes import roi_boxes
 from ..arguments.layout import AXES, batch_shape
 from .roi_align import MODES, maps_shape, sampling_of
@@ -135,6 +135,11 @@ def roi_align_backward(
     >>> float(cyroi.roi_align_backward([[[[1.0]]]], (1, 1, 2, 2), [[0, 0, 0, 1, 1]]).sum())
     1.0
     """
+    if is_cupy(grad_output):
+        from ..gpu import again
+
+        if not again.inside():
+            return again.call(roi_align_backward, locals())
     layout = check.choice("layout", layout, AXES)
     check.choice("mode", mode, MODES)
     names = check.wrt_names(wrt, ("input", "boxes"))

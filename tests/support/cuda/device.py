@@ -288,5 +288,8 @@ INTERFACE = (
 
 def install(device: Any, set_attribute: Any = setattr) -> None:
     """Puts the functions of this file in the place of those of `device`, the module `cyroi.gpu.device`."""
+    from cyroi.gpu import again
+
+    again.forget()  # calls that were made with other functions in their place
     for name in INTERFACE:
         set_attribute(device, name, globals()[name])

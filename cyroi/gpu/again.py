@@ -1,0 +1,221 @@
+"""Calls that were made before: what they ask of a device is done again, with other addresses.
+
+To check the arguments of a call, to plan its memory and to choose its kernels takes Python ten times as long as to
+launch them. All of that depends on the arguments' types, shapes, strides and values, and not on what arrays hold. So a
+call is noted when it is made (stream.py), and from then on a call of the same kind is its launches and nothing else.
+
+Decisions
+a) A kind is all that anything may depend on: of arrays, dtype, shape, strides, device and place modulo 32 bytes; of
+   numbers and names, type and value. Whoever passes something else, such as `out`, is not remembered.
+b) Addresses in a job are those of an array of the arguments or of memory that the call asked for; a call in which one
+   may be of two of them is not remembered.
+c) Where boxes turn out to be bad, or memory is short, the call is made from the start, which says so.
+d) Jobs with their addresses are kept, because CuPy gives the same memory to calls in a loop.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..arguments import hints
+from . import device, plans, routes, stream
+from .job import Job
+
+MOST = 256  # kinds of calls that are remembered
+
+_PLAIN = frozenset((int, bool, str, type(None)))
+_ALIGNED = 31
+
+
+def _pointers(kind: Any, at: int = 0) -> Iterator[int]:
+    """Where addresses stand in a struct."""
+    if kind is ctypes.c_uint64:
+        yield at
+    elif issubclass(kind, ctypes.Array):
+        for i in range(kind._length_):
+            yield from _pointers(kind._type_, at + i * ctypes.sizeof(kind._type_))
+    elif issubclass(kind, ctypes.Structure):
+        for name, field in kind._fields_:
+            yield from _pointers(field, at + getattr(kind, name).offset)
+
+
+POINTERS = tuple(_pointers(Job))
+
+
+class Program:
+    """The steps of a call, for other arrays of the same kind. ValueError where they are not known to be all of it."""
+
+    def __init__(self, tape: stream.Tape, arrays: list[Any], result: Any) -> None:
+        made = [step.array for step in tape.steps if isinstance(step, stream.Made)]
+        self.extents = [_extent(array) for array in (*arrays, *made)]
+        self.made = [(array.shape, array.dtype) for array in made]
+        self.given = len(arrays)
+        self.steps = [(type(step), *self._step(step, made)) for step in tape.steps if type(step) is not stream.Made]
+        self.result = _places(result, made)
+        self.jobs: tuple[list[int], list[bytes]] | None = None
+
+    def _step(self, step: Any, made: list[Any]) -> tuple[Any, ...]:
+        if isinstance(step, stream.Launched):
+            return (
+                *step[:-1],
+                step.job,
+                [(at, *self._place(step.job, at)) for at in POINTERS if _address(step.job, at)],
+            )
+        number = next(i for i, array in enumerate(made) if array.data.ptr == step.array.data.ptr)
+        if made[number].nbytes != step.array.nbytes:
+            raise ValueError
+        return (number,)
+
+    def _place(self, job: bytes, at: int) -> tuple[int, int]:
+        """Which array an address is of, and how far it lies from that one's first element."""
+        address = _address(job, at)
+        found = [(i, address - first) for i, (low, first, high) in enumerate(self.extents) if low <= address < high]
+        if len(found) != 1:
+            raise ValueError
+        return found[0]
+
+    def run(self, arrays: list[Any]) -> Any:
+        """The result; None where the call has to be made from the start."""
+        with device.on(arrays[0]):
+            if device.capturing():
+                return None
+            try:
+                made = [device.empty(*size) for size in self.made]
+            except MemoryError:
+                return None
+            jobs = iter(self._jobs([array.data.ptr for array in (*arrays, *made)]))
+            for step in self.steps:
+                if step[0] is stream.Launched:
+                    _, kernel, name, grid, threads, shared, *_ = step
+                    device.launch(kernel, name, grid, threads, shared, next(jobs))
+                elif step[0] is stream.Cleared:
+                    device.clear(made[step[1]])
+                elif device.read_flags(made[step[1]]):
+                    return None
+        places = self.result
+        return made[places] if isinstance(places, int) else type(places)(made[place] for place in places)
+
+    def _jobs(self, addresses: list[int]) -> list[bytes]:
+        last = self.jobs
+        if last is not None and last[0] == addresses:
+            return last[1]
+        jobs = []
+        for step in self.steps:
+            if step[0] is stream.Launched:
+                *_, noted, places = step
+                job = bytearray(noted)
+                for at, array, offset in places:
+                    struct.pack_into("<Q", job, at, addresses[array] + offset)
+                jobs.append(bytes(job))
+        self.jobs = addresses, jobs
+        return jobs
+
+
+_programs: dict[Any, Program | None] = {}
+
+
+def forget() -> None:
+    """All calls that are remembered."""
+    _programs.clear()
+
+
+class _Local(threading.local):
+    inside = False
+
+
+_local = _Local()
+
+
+def inside() -> bool:
+    """Whether this is a call that `call` makes."""
+    return _local.inside
+
+
+def call(function: Callable[..., Any], variables: dict[str, Any]) -> Any:
+    """What `function`, which calls this, gives for its arguments, which are among its local variables."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    arguments = [variables[name] for name in names]
+    arrays: list[Any] = []
+    kind = _kind(function, arguments, arrays)
+    known = None if kind is None else _programs.get(kind, kind)
+    if isinstance(known, Program):
+        result = known.run(arrays)
+        if result is not None:
+            return result
+    _local.inside = True
+    try:
+        if known is None or known is not kind:
+            return function(**dict(zip(names, arguments, strict=True)))
+        return _noted(kind, arrays, lambda: function(**dict(zip(names, arguments, strict=True))))
+    finally:
+        _local.inside = False
+
+
+def _noted(kind: Any, arrays: list[Any], function: Callable[[], Any]) -> Any:
+    tape = stream.local.tape = stream.Tape()
+    warned = hints.issued
+    try:
+        result = function()
+    finally:
+        stream.local.tape = None
+    try:
+        program = Program(tape, arrays, result) if tape.complete and hints.issued == warned else None
+    except ValueError:
+        program = None
+    if len(_programs) >= MOST:
+        _programs.clear()
+    _programs[kind] = program
+    return result
+
+
+def _kind(function: Callable[..., Any], arguments: list[Any], arrays: list[Any]) -> Any:
+    """What a call depends on; None if that is more than is looked at here. Its arrays go into `arrays`."""
+    ndarray = sys.modules["cupy"].ndarray
+    kind: list[Any] = [function, routes.force, routes.SCRATCH, plans.MOST_BYTES]
+    for value in arguments:
+        of = type(value)
+        if of is ndarray:
+            data = value.data
+            kind.append((value.dtype, value.shape, value.strides, data.ptr & _ALIGNED, data.device_id))
+            arrays.append(value)
+        elif of in _PLAIN:
+            kind.append((of, value))
+        elif of is float:
+            kind.append(value.hex())  # tells -0 from 0, and NaN is itself
+        elif of is tuple and all(type(part) in _PLAIN for part in value):
+            kind.append((*map(type, value), value))
+        elif of is type or isinstance(value, np.dtype):
+            kind.append(value)
+        else:
+            return None
+    return tuple(kind)
+
+
+def _extent(array: Any) -> tuple[int, int, int]:
+    """Where the memory of an array begins, where its first element lies, and where it ends."""
+    first, steps = array.data.ptr, [(n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True)]
+    if array.size == 0:
+        return first, first, first
+    return first + sum(min(0, s) for s in steps), first, first + sum(max(0, s) for s in steps) + array.itemsize
+
+
+def _address(job: bytes, at: int) -> int:
+    return int(struct.unpack_from("<Q", job, at)[0])
+
+
+def _places(result: Any, made: list[Any]) -> Any:
+    """The numbers of arrays among those that were made, in the container that they are in."""
+    if isinstance(result, (tuple, list)):
+        return type(result)(_places(part, made) for part in result)
+    found = [i for i, array in enumerate(made) if array is result]
+    if len(found) != 1:
+        raise ValueError
+    return found[0]
