@@ -1,87 +1,86 @@
-"""The structs that Python hands to kernels are those that kernels are compiled with, field by field."""
+"""What Python and the GPU's kernels tell each other is the same on both sides: structs, sizes and numbers."""
 
 from __future__ import annotations
 
 import ctypes
 import re
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
-from support import gpu_laws
+from cyroi.cpu import _separable
 
-ROOT = Path(__file__).parents[2]
-KERNELS, INCLUDE, CUDA = ROOT / "cyroi/gpu/kernels", ROOT / "cyroi/include", ROOT / "tests/support/cuda"
-
-if not gpu_laws.is_here():
-    pytest.skip("needs CuPy and a C++ compiler", allow_module_level=True)
+cuda = pytest.importorskip("support.cuda.device", reason="no CuPy: python -m pip install --group gpu")
+if cuda.compiler() is None:
+    pytest.skip("no C++ compiler on the path", allow_module_level=True)
 
 from cyroi.gpu import job  # noqa: E402
 
-STRUCTS = {
-    name: kind
-    for name, kind in vars(job).items()
-    if isinstance(kind, type) and issubclass(kind, ctypes.Structure) and kind is not ctypes.Structure
-}
-CONSTANTS = {
-    "EXTENT": "sizeof(Extent)", "RANGE": "sizeof(Range)", "LINE": "sizeof(Line)",
-    "SHARE['float']": "sizeof(Share<float, 1>)", "SHARE['double']": "sizeof(Share<double, 1>)",
-    "BAD": "BAD", "FAR": "FAR", "FULL": "FULL",
-    "NUMBERS['int32']": "INT32", "NUMBERS['uint32']": "UINT32", "NUMBERS['int64']": "INT64",
-    "NUMBERS['uint64']": "UINT64", "NUMBERS['float32']": "FLOAT32", "NUMBERS['bfloat16']": "BFLOAT16",
+
+def fields(struct, path="", offset=0):
+    """Name, offset and size of each field of a struct, and of the structs in it."""
+    for name, kind in struct._fields_:
+        field = getattr(struct, name)
+        yield f"{path}{name}", offset + field.offset, field.size
+        if issubclass(kind, ctypes.Structure):
+            yield from fields(kind, f"{path}{name}.", offset + field.offset)
+
+
+class Swapped(ctypes.Structure):
+    """A job of which two neighbours have changed places."""
+
+    _fields_ = tuple(
+        job.Job._fields_[{"columns": i + 1, "number": i - 1}.get(name, i)]
+        for i, (name, _) in enumerate(job.Job._fields_)
+    )
+
+
+SIZES = {
+    "cyroi::Extent": job.EXTENT, "cyroi::Range": job.RANGE, "cyroi::Line": job.LINE,
+    "cyroi::Share<float, 1>": job.SHARE["float"], "cyroi::Share<double, 1>": job.SHARE["double"],
 }  # fmt: skip
+NUMBERS = (
+    {"cyroi::BAD": job.BAD, "cyroi::FAR": job.FAR, "cyroi::FULL": job.FULL}
+    | {f"cyroi::{name.upper()}": number for name, number in job.NUMBERS.items()}
+    | {f"cyroi::{name}": getattr(_separable, name) for name in ("ROI_ALIGN", "CROP_BILINEAR", "CROP_NEAREST")}
+)
+TYPES = {name: np.dtype(name).itemsize for name in job.TYPES if name != "bfloat16"} | {"bfloat16": 2}
 
 
-def expressions() -> Iterator[tuple[str, int]]:
-    """In C++, and what they are to Python."""
-    for name, kind in STRUCTS.items():
-        yield f"sizeof({name})", ctypes.sizeof(kind)
-        for field, *_ in kind._fields_:
-            yield f"offsetof({name}, {field})", getattr(kind, field).offset
-            yield f"sizeof({name}::{field})", getattr(kind, field).size
-    for name, expression in CONSTANTS.items():
-        yield expression, eval(name, vars(job))
+def found_by_the_compiler(folder, expressions):
+    """What these are in C++."""
+    lines = "\n".join(f"    out[{i}] = static_cast<long long>({text});" for i, text in enumerate(expressions))
+    (folder / "own.cu").write_text(
+        f'#include "{cuda.KERNELS}/job.h"\n'
+        f"CYROI_KERNEL(found) {{\n    long long* out = reinterpret_cast<long long*>(job.maps);\n{lines}\n}}\n"
+    )
+    out = cuda.empty((len(expressions),), np.int64)
+    made = job.Job()
+    made.maps = out.data.ptr
+    cuda.launch(cuda.Kernel("own", {}, folder), "found", 1, 1, 0, made)
+    return cuda.download(out).tolist()
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: Any) -> dict[str, int]:
-    """The same expressions as the compiler of the emulator has them."""
-    program = tmp_path_factory.mktemp("job") / "job"
-    lines = "".join(f'printf("%zu\\n", static_cast<size_t>({text}));\n' for text, _ in expressions())
-    source = f"""#include <stddef.h>
-        extern "C" int printf(const char*, ...);
-        #define __device__
-        #define __global__
-        #define CYROI_KERNEL(name) void name(Job job)
-        #include "{KERNELS / "job.h"}"
-        using namespace cyroi;
-        int main() {{ {lines} }}"""
-    flags = ["-std=c++14", "-w", f"-I{KERNELS}", f"-I{INCLUDE}", "-include", str(CUDA / "cuda_on_cpu.h")]
-    subprocess.run(["g++", *flags, "-x", "c++", "-", "-o", program], input=source, text=True, check=True)
-    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout.split()
-    return dict(zip((text for text, _ in expressions()), map(int, printed), strict=True))
+@pytest.mark.parametrize(("struct", "same"), [(job.Job, True), (Swapped, False)], ids=["job", "swapped"])
+def test_fields_lie_where_the_kernels_look(tmp_path, struct, same):
+    known = list(fields(struct))
+    offsets = [f"__builtin_offsetof(cyroi::Job, {name})" for name, _, _ in known]
+    sizes = [f"sizeof(static_cast<cyroi::Job*>(nullptr)->{name})" for name, _, _ in known]
+    size, *found = found_by_the_compiler(tmp_path, ["sizeof(cyroi::Job)", *offsets, *sizes])
+    assert size == ctypes.sizeof(struct)
+    there = list(zip(found[: len(known)], found[len(known) :], strict=True))
+    assert (there == [field[1:] for field in known]) == same
 
 
-@pytest.mark.parametrize("name", STRUCTS)
-def test_a_struct(name, compiled):
-    ours = dict(expressions())
-    of_it = [text for text in ours if f"({name}" in text and text.split(name, 1)[1][:1] in ",:)"]
-    assert {text: ours[text] for text in of_it} == {text: compiled[text] for text in of_it}
-    assert len(of_it) == 1 + 2 * len(STRUCTS[name]._fields_)
+def test_no_field_of_the_struct_is_left_out():
+    text = re.sub(r"/\*.*?\*/", "", (cuda.KERNELS / "job.h").read_text(), flags=re.DOTALL)
+    for struct in (job.Job, job.Source, job.AxisPlan, job.Strides):
+        body = re.search(rf"struct {struct.__name__} \{{(.*?)\n\}};", text, re.DOTALL)[1]
+        declared = re.findall(r"(\w+)(?:\[\w+\])?(?=[,;])", body)
+        assert declared == [name for name, _ in struct._fields_]
 
 
-def test_no_field_is_left_out():
-    """The fields of a struct, by the text that the compiler reads."""
-    text = "".join(path.read_text() for path in (KERNELS / "job.h", INCLUDE / "cyroi/plan.h"))
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    for name, kind in STRUCTS.items():
-        body = text.split(f"struct {name} {{", 1)[1].split("};", 1)[0]
-        assert re.findall(r"(\w+)(?:\[\w+\])?[,;]", body) == [field for field, *_ in kind._fields_]
-
-
-def test_constants(compiled):
-    for name, expression in CONSTANTS.items():
-        assert compiled[expression] == eval(name, vars(job)), name
+def test_sizes_and_numbers_are_those_of_the_kernels(tmp_path):
+    expected = {f"sizeof({name})": size for name, size in SIZES.items()} | NUMBERS
+    expected |= {f"sizeof({job.TYPES[name]})": size for name, size in TYPES.items()}
+    assert found_by_the_compiler(tmp_path, list(expected)) == list(expected.values())

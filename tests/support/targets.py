@@ -14,7 +14,9 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 
 from cyroi.cpu import _separable, _targets
@@ -121,7 +123,7 @@ def select(items: list[pytest.Item]) -> list[pytest.Item]:
             laws.setdefault((item.path, item.originalname), []).append(item)
     left = set()
     for cases in laws.values():
-        chosen = gpu_laws.chosen([(case.callspec.id, case.callspec.params) for case in cases])
+        chosen = gpu_laws.chosen([(case.name, case.callspec.params) for case in cases])
         left |= {case for i, case in enumerate(cases) if i not in set(chosen)}
     items[:] = [item for item in items if item not in left]
     return list(left)
@@ -132,7 +134,7 @@ def of(item: pytest.Item) -> Iterator[None]:
     """The target that the test is for."""
     name = target_of(item)
     if name == GPU:
-        with on_gpu():
+        with on_gpu(), fewer_examples(item.obj):
             yield
     elif name:
         use(name)
@@ -155,6 +157,23 @@ def on_gpu() -> Iterator[None]:
             yield
         finally:
             written.via = None
+
+
+@contextlib.contextmanager
+def fewer_examples(test: Any) -> Iterator[None]:
+    """Random calls are fewer on the GPU's backend. Where Hypothesis keeps its settings is its own affair: if it moves
+    them, there are as many as elsewhere.
+    """
+    name = "_hypothesis_internal_use_settings"
+    kept = getattr(test, name, None)
+    if kept is None:
+        yield
+        return
+    setattr(test, name, hypothesis.settings(kept, max_examples=max(kept.max_examples // gpu_laws.EXAMPLES, 1)))
+    try:
+        yield
+    finally:
+        setattr(test, name, kept)
 
 
 def use(name: str) -> None:

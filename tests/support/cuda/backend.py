@@ -1,8 +1,8 @@
 """The functions of cyroi on CuPy arrays, for tests that give and expect NumPy arrays.
 
-Maps, gradients and `out` go over as they lie: the same memory, the same strides. What cannot lie on a device, because it
-has another byte order or because an `out` is not aligned, goes over as a copy. Boxes and image indices lie on the host in
-some calls and on the device in others, and threads and blocks take turns in several orders.
+Maps, gradients and `out` go over as they lie: the same memory, the same strides. What cannot lie on a device, such as
+what has another byte order or an `out` that is not aligned, goes over as a copy. Boxes and image indices lie on the
+host in some calls and on the device in others, and threads and blocks take turns in several orders.
 """
 
 from __future__ import annotations

@@ -177,7 +177,16 @@ def compiler() -> str | None:
 
 
 # No contraction, as NVRTC is told; one instruction for fmaf and fma where the CPU has it, which are as exact without.
-OPTIONS = ("-std=c++14", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden")
+OPTIONS = (
+    "-std=c++14",
+    "-O1",
+    "-ffp-contract=off",
+    "-fPIC",
+    "-shared",
+    "-nostdlib",
+    "-fno-exceptions",
+    "-fvisibility=hidden",
+)
 
 
 @functools.cache
