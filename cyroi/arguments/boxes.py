@@ -120,8 +120,7 @@ def roi_boxes(
         columns, indices = columns[:, 1:], index_column("boxes", columns[:, 0], exact_digits(array.dtype), images)
     elif not has_column:
         indices = _indices("batch_indices", batch_indices, columns, images, place)
-    found = Boxes(None, indices, [], [array], False, FROM_X1Y1X2Y2, sources)
-    return _with_coordinates(found, columns, maps_dtype, wait, check)
+    return _from_array(array, columns, indices, FROM_X1Y1X2Y2, sources, maps_dtype, wait, check)
 
 
 def crop_boxes(
@@ -144,8 +143,7 @@ def crop_boxes(
     if box_indices is None and not single:
         raise ValueError("box_indices must be given for a batch of images; got None")
     indices = _indices("box_indices", box_indices, columns, images, place)
-    found = Boxes(None, indices, [], [array], False, FROM_Y1X1Y2X2, [boxes])
-    return _with_coordinates(found, columns, maps_dtype, wait, check)
+    return _from_array(array, columns, indices, FROM_Y1X1Y2X2, [boxes], maps_dtype, wait, check)
 
 
 def corners(name: str, array: Array, order: Sequence[int], maps_dtype: np.dtype[Any]) -> Array:
@@ -204,9 +202,9 @@ def _from_list(
     of_dtype = {dtype: geometry_dtype(maps_dtype, dtype) for dtype in {array.dtype for array in found}}
     geometry = [of_dtype[array.dtype] for array in found]
     image = np.repeat(np.arange(images), [len(array) for array in found])
-    boxes = Boxes(None, image, geometry, arrays, True, FROM_X1Y1X2Y2, sources)
     if not any(map(on_device, arrays)):
-        return boxes._replace(coordinates=_together(found, geometry))
+        return Boxes(_together(found, geometry), image, geometry, arrays, True, FROM_X1Y1X2Y2, sources)
+    boxes = Boxes(None, image, geometry, arrays, True, FROM_X1Y1X2Y2, sources)
     _check_list_on_device(arrays)
     return _unread(boxes, arrays, None, wait, check)
 
@@ -247,12 +245,22 @@ def _indices(name: str, value: Any, boxes: Array, images: int, place: Place | No
     return image_indices(name, np.zeros(len(boxes), np.intp) if value is None else value, len(boxes), images, place)
 
 
-def _with_coordinates(boxes: Boxes, columns: Array, maps_dtype: np.dtype[Any], wait: bool, check: _Check) -> Boxes:
-    boxes = boxes._replace(geometry=[geometry_dtype(maps_dtype, columns.dtype)])
-    if not on_device(columns):
-        boxes = boxes._replace(coordinates=coordinates("boxes", columns, boxes.order, boxes.geometry[0]))
-    if on_device(columns) or on_device(boxes.images):
-        return _unread(boxes, boxes.arrays[0], boxes.images, wait, check)
+def _from_array(
+    array: Array,
+    columns: Array,
+    indices: Indices | None,
+    order: Sequence[int],
+    sources: Sequence[object],
+    maps_dtype: np.dtype[Any],
+    wait: bool,
+    check: _Check,
+) -> Boxes:
+    """The boxes of one array, of which `columns` are those that hold coordinates."""
+    geometry = geometry_dtype(maps_dtype, columns.dtype)
+    found = None if on_device(columns) else coordinates("boxes", columns, order, geometry)
+    boxes = Boxes(found, indices, [geometry], [array], False, order, sources)
+    if on_device(columns) or on_device(indices):
+        return _unread(boxes, array, indices, wait, check)
     return boxes
 
 

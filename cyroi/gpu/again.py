@@ -2,15 +2,17 @@
 
 To check the arguments of a call, to plan its memory and to choose its kernels takes Python ten times as long as to
 launch them. All of that depends on the arguments' types, shapes, strides and values, and not on what arrays hold. So a
-call is noted when it is made (stream.py), and from then on a call of the same kind is its launches and nothing else.
+call is noted when it is made (stream.py), and from then on a call of its kind is its launches and nothing else.
 
 Decisions
 a) A kind is all that anything may depend on: of arrays, dtype, shape, strides, device and place modulo 32 bytes; of
    numbers and names, type and value. Whoever passes something else, such as `out`, is not remembered.
 b) Addresses in a job are those of an array of the arguments or of memory that the call asked for; a call in which one
    may be of two of them is not remembered.
-c) Where boxes turn out to be bad, or memory is short, the call is made from the start, which says so.
-d) Jobs with their addresses are kept, because CuPy gives the same memory to calls in a loop.
+c) A call is noted when its kind is made for the second time: what is new each time, such as another number of boxes,
+   would be noted for nothing, which takes as long as the call itself.
+d) Where boxes turn out to be bad, or memory is short, the call is made from the start, which says so.
+e) Jobs with their addresses are kept, because CuPy gives the same memory to calls in a loop.
 """
 
 from __future__ import annotations
@@ -118,7 +120,8 @@ class Program:
         return jobs
 
 
-_programs: dict[Any, Program | None] = {}
+_SEEN, _NEVER = object(), object()  # of a kind: made once, and not to be remembered
+_programs: dict[Any, Any] = {}
 
 
 def forget() -> None:
@@ -145,16 +148,19 @@ def call(function: Callable[..., Any], variables: dict[str, Any]) -> Any:
     arguments = [variables[name] for name in names]
     arrays: list[Any] = []
     kind = _kind(function, arguments, arrays)
-    known = None if kind is None else _programs.get(kind, kind)
+    known = _NEVER if kind is None else _programs.get(kind)
     if isinstance(known, Program):
         result = known.run(arrays)
         if result is not None:
             return result
     _local.inside = True
     try:
-        if known is None or known is not kind:
-            return function(**dict(zip(names, arguments, strict=True)))
-        return _noted(kind, arrays, lambda: function(**dict(zip(names, arguments, strict=True))))
+        if known is _SEEN:
+            return _noted(kind, arrays, lambda: function(**dict(zip(names, arguments, strict=True))))
+        result = function(**dict(zip(names, arguments, strict=True)))
+        if known is None:
+            _remember(kind, _SEEN)
+        return result
     finally:
         _local.inside = False
 
@@ -167,13 +173,16 @@ def _noted(kind: Any, arrays: list[Any], function: Callable[[], Any]) -> Any:
     finally:
         stream.local.tape = None
     try:
-        program = Program(tape, arrays, result) if tape.complete and hints.issued == warned else None
+        _remember(kind, Program(tape, arrays, result) if tape.complete and hints.issued == warned else _NEVER)
     except ValueError:
-        program = None
-    if len(_programs) >= MOST:
-        _programs.clear()
-    _programs[kind] = program
+        _remember(kind, _NEVER)
     return result
+
+
+def _remember(kind: Any, known: Any) -> None:
+    if len(_programs) >= MOST and kind not in _programs:
+        _programs.clear()
+    _programs[kind] = known
 
 
 def _kind(function: Callable[..., Any], arguments: list[Any], arrays: list[Any]) -> Any:

@@ -12,7 +12,7 @@ from cyroi.arguments.pictures import picture
 from cyroi.reference import classic
 from support.laws import assert_same_bits
 from support.on_gpu import counted, here, moved, once, there
-from support.operators import OPERATORS, containers
+from support.operators import containers
 
 pytestmark = pytest.mark.usefixtures("gpu")
 
@@ -174,76 +174,23 @@ def test_containers_of_boxes(name, dtype):
             assert b.shape[1] == 4 or not a[:, 0].any()
 
 
-# --- out ---
+def test_indices_that_are_no_integers():
+    maps, boxes = np.zeros((2, 1, 8, 8), np.float32), np.ones((3, 4), np.float32)
+    for indices in (np.zeros(3, np.float32), np.zeros(3, bool), np.zeros((3, 1), int), np.zeros(2, int)):
+        call = {"input": maps, "boxes": boxes, "output_size": 2, "batch_indices": indices}
+        with pytest.raises((TypeError, ValueError), match=r"^batch_indices must have") as right:
+            once(cyroi.roi_align, **call)
+        for names in (["input", "batch_indices"], ["input", "boxes", "batch_indices"]):
+            with pytest.raises(right.type, match=f"^{re.escape(str(right.value))}$"):
+                once(cyroi.roi_align, **moved(call, *names))
 
 
-def result_of(operator):
-    call = operator.call(np.random.default_rng(2))
-    return moved(call, operator.maps, "boxes", operator.index), once(operator.function, **call)
-
-
-def test_out_of_every_kind(operator):
-    call, _ = result_of(operator)
-    for dtype in ("float64", "float16", "uint8", "int32", "uint32", "int64", "uint64", "bool"):
-        right = once(operator.function, **operator.call(np.random.default_rng(2)), dtype=dtype)
-        for out in (
-            np.full(right.shape, 7, dtype),
-            np.full(right.shape[::-1], 7, dtype).T,
-            np.full((*right.shape[:-1], 2 * right.shape[-1]), 7, dtype)[..., ::-2],
-            np.zeros(right.nbytes + 1, np.uint8)[1:].view(dtype).reshape(right.shape),
-        ):
-            given = there(out)
-            assert once(operator.function, **call, out=given) is given
-            assert_same_bits(out, right)
-        assert_same_bits(here(once(operator.function, **call, dtype=dtype)), right)
-
-
-def test_out_must_lie_apart(operator):
-    call, expected = result_of(operator)
-    size = expected.nbytes // 8 * 8
-    memory = there(np.zeros(size + 8 + here(call[operator.maps]).nbytes, np.uint8))
-    out = memory[: expected.nbytes].view(np.float32).reshape(expected.shape)
-    for name in (operator.maps, "boxes", operator.index):
-        array = here(call[name])
-        for first in (size - 8, size + 8):
-            placed = memory[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
-            here(placed)[...] = array
-            if first > size:
-                assert once(operator.function, **call | {name: placed, "out": out}) is out
-                continue
-            with pytest.raises(ValueError, match=f"^out must not share memory with {name}$"):
-                once(operator.function, **call | {name: placed, "out": out})
-    between = there(np.zeros((*expected.shape[:-1], 2, expected.shape[-1]), np.float32))
-    once(operator.function, **call | {"out": between[..., 0, :]})
-    with pytest.raises(ValueError, match=r"^out must not overlap itself"):
-        once(operator.function, **call | {"out": np.broadcast_to(out[:1], out.shape)})
-    with pytest.raises(ValueError, match=r"^out must have shape"):
-        once(operator.function, **call | {"out": out[:-1]})
-
-
-def test_gradients_to_a_list_of_boxes_lie_apart():
-    maps = np.zeros((2, 1, 8, 8), np.float32)
-    boxes = [np.ones((2, 4), np.float32), np.ones((1, 4), np.float32)]
-    call = {"grad_output": np.ones((3, 1, 2, 2), np.float32), "input": maps, "boxes": boxes, "wrt": "boxes"}
-    call = moved(call, "grad_output", "input", "boxes")
-    one = there(np.empty((3, 4), np.float32))
-    out = [one[:2], one[2:]]
-    assert once(cyroi.roi_align_backward, **call, out=out) is out
-    with pytest.raises(ValueError, match=r"^out must not share memory with another array of out"):
-        once(cyroi.roi_align_backward, **call, out=[one[:2], one[1:2]])
-    with pytest.raises(ValueError, match=r"^out must not share memory with boxes"):
-        once(cyroi.roi_align_backward, **call, out=call["boxes"])
-    with pytest.raises(TypeError, match=r"^out must be a cupy\.ndarray on cuda:0, where grad_output lies; got a numpy"):
-        once(cyroi.roi_align_backward, **call, out=[one[:2], np.empty((1, 4), np.float32)])
-    with pytest.raises(TypeError, match=r"^out must be a list of 2 arrays, like boxes"):
-        once(cyroi.roi_align_backward, **call, out=one)
-    with pytest.raises(TypeError, match=r"^out must have dtype float32, .*; got int32"):
-        once(cyroi.roi_align_backward, **call, out=[one[:2].view(np.int32), one[2:]])
-
-
-def test_results_that_no_memory_holds():
-    for operator in OPERATORS:
-        call, _ = result_of(operator)
-        for size in ((2**31, 2**31), (2**62, 2**62)):
-            with pytest.raises(MemoryError, match=f"^{operator.size} asks for a result of shape"):
-                once(operator.function, **call | {operator.size: size})
+def test_out_must_lie_apart_from_tensors_too():
+    memory = np.zeros(4096, np.uint8)
+    call = {"input": there(np.zeros((1, 1, 8, 8), np.float32)), "output_size": 2}
+    boxes, out = memory[:40].view(np.float32).reshape(2, 5), memory[32:64].view(np.float32).reshape(2, 1, 2, 2)
+    with pytest.raises(ValueError, match=r"^out must not share memory with boxes$"):
+        once(cyroi.roi_align, **call, boxes=Tensor(boxes), out=there(out))
+    indices = memory[56:72].view(np.int64)
+    with pytest.raises(ValueError, match=r"^out must not share memory with batch_indices$"):
+        once(cyroi.roi_align, **call, boxes=np.ones((2, 4)), batch_indices=Tensor(indices), out=there(out))
