@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 
 import numpy as np
 import pytest
@@ -142,6 +143,9 @@ CYROI_KERNEL(too_large) {
 }
 CYROI_KERNEL(overflow) {
     job.out[0] = (0x7fffffff - job.number) + (1 + job.zero);
+}
+CYROI_KERNEL(reads) {
+    job.out[0] = job.out[job.number];
 }
 CYROI_KERNEL(past_the_end) {
     job.out[job.number] = 1;
@@ -306,6 +310,17 @@ def test_a_store_beside_an_array_is_an_error(kernels, number):
     with pytest.raises(cuda.Fault, match="writes past an end of an array of 40 bytes"):
         run(kernels, "past_the_end", 10, 1, 1, number=number)
     run(kernels, "nothing", 1, 1, 1)  # it is said once
+
+
+@pytest.mark.skipif(cuda.sanitizer() is None, reason="the sanitizer is loaded by ci/emulator.sh alone")
+@pytest.mark.parametrize("number", [-1, 0, 9, 10])
+def test_the_sanitizer_sees_what_is_read_beside_an_array(kernels, number):
+    child = os.fork()  # which it ends
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        run(kernels, "reads", 10, 1, 1, number=number)
+        os._exit(0)
+    assert (os.waitpid(child, 0)[1] == 0) == (0 <= number < 10)
 
 
 def test_what_does_not_compile_is_an_error(tmp_path):

@@ -60,8 +60,21 @@ class Memory:
         self.fences = (whole[start - FENCE : start], whole[start + size : start + size + FENCE - 4])
         self.kept = [fence.tobytes() for fence in self.fences]
         living.add(self)
+        self._forbid("poison")
+
+    def __del__(self) -> None:
+        self._forbid("unpoison")
+
+    def _forbid(self, what: str) -> None:
+        """Where there is the sanitizer, reads outside are errors too."""
+        tool = sanitizer()
+        for fence in self.fences if tool else ():
+            size = ctypes.c_size_t(fence.nbytes)
+            getattr(tool, f"__asan_{what}_memory_region")(ctypes.c_void_p(fence.ctypes.data), size)
 
     def check(self) -> None:
+        if sanitizer():
+            return
         found = [fence.tobytes() for fence in self.fences]
         if found != self.kept:
             self.kept = found  # it is seen once
@@ -187,12 +200,22 @@ OPTIONS = (
 
 
 @functools.cache
+def sanitizer() -> ctypes.CDLL | None:
+    """The address sanitizer, where it was loaded with this process (ci/emulator.sh)."""
+    process = ctypes.CDLL(None)
+    return process if hasattr(process, "__asan_poison_memory_region") else None
+
+
+SANITIZED = ("-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize=vptr")
+
+
+@functools.cache
 def options() -> tuple[str, ...]:
     try:
         flags = Path("/proc/cpuinfo").read_text().split()
     except OSError:
         flags = []
-    return (*OPTIONS, "-mfma") if "fma" in flags else OPTIONS
+    return (*OPTIONS, *(["-mfma"] if "fma" in flags else []), *(SANITIZED if sanitizer() else ()))
 
 
 @functools.cache
