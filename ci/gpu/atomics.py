@@ -75,11 +75,11 @@ class Device:
     def __init__(self, dtype: str) -> None:
         import cupy
 
-        from cyroi.gpu import device
+        from cyroi.gpu import device, source
 
         current = cupy.cuda.Device()
         self.processors = current.attributes["MultiProcessorCount"]
-        target = device.architecture(int(current.compute_capability), cupy.cuda.nvrtc.getSupportedArchs())
+        target = source.architecture(int(current.compute_capability), cupy.cuda.nvrtc.getSupportedArchs())
         self.module = cupy.cuda.Module()
         self.module.load(device.compiled(SOURCE.stem, text(), options(dtype), target))
 

@@ -99,7 +99,7 @@ def _memory_of(value: Any) -> int:
     try:
         return int(value.__dlpack_device__()[0])
     except Exception:
-        return _ON_CUDA if hasattr(type(value), "__cuda_array_interface__") else 1  # or NumPy finds out
+        return _ON_CUDA if hasattr(value, "__cuda_array_interface__") else 1  # or NumPy finds out
 
 
 def _on_cuda(name: str, value: Any, place: Place | None) -> Any:

@@ -120,7 +120,9 @@ def roi_boxes(
         columns, indices = columns[:, 1:], index_column("boxes", columns[:, 0], exact_digits(array.dtype), images)
     elif not has_column:
         indices = _indices("batch_indices", batch_indices, columns, images, place)
-    return _from_array(array, columns, indices, FROM_X1Y1X2Y2, sources, maps_dtype, wait, check)
+    geometry = geometry_dtype(maps_dtype, columns.dtype)
+    found = None if on_device(columns) else coordinates("boxes", columns, FROM_X1Y1X2Y2, geometry)
+    return _checked(Boxes(found, indices, [geometry], [array], False, FROM_X1Y1X2Y2, sources), wait, check)
 
 
 def crop_boxes(
@@ -140,10 +142,12 @@ def crop_boxes(
 
     array = without_boxes(real_numbers("boxes", as_array("boxes", boxes, place), boxes), BOX_VALUES)
     columns = _bare("boxes", array)
+    geometry = geometry_dtype(maps_dtype, columns.dtype)
+    found = None if on_device(columns) else coordinates("boxes", columns, FROM_Y1X1Y2X2, geometry)
     if box_indices is None and not single:
         raise ValueError("box_indices must be given for a batch of images; got None")
     indices = _indices("box_indices", box_indices, columns, images, place)
-    return _from_array(array, columns, indices, FROM_Y1X1Y2X2, [boxes], maps_dtype, wait, check)
+    return _checked(Boxes(found, indices, [geometry], [array], False, FROM_Y1X1Y2X2, [boxes]), wait, check)
 
 
 def corners(name: str, array: Array, order: Sequence[int], maps_dtype: np.dtype[Any]) -> Array:
@@ -245,22 +249,10 @@ def _indices(name: str, value: Any, boxes: Array, images: int, place: Place | No
     return image_indices(name, np.zeros(len(boxes), np.intp) if value is None else value, len(boxes), images, place)
 
 
-def _from_array(
-    array: Array,
-    columns: Array,
-    indices: Indices | None,
-    order: Sequence[int],
-    sources: Sequence[object],
-    maps_dtype: np.dtype[Any],
-    wait: bool,
-    check: _Check,
-) -> Boxes:
-    """The boxes of one array, of which `columns` are those that hold coordinates."""
-    geometry = geometry_dtype(maps_dtype, columns.dtype)
-    found = None if on_device(columns) else coordinates("boxes", columns, order, geometry)
-    boxes = Boxes(found, indices, [geometry], [array], False, order, sources)
-    if on_device(columns) or on_device(indices):
-        return _unread(boxes, array, indices, wait, check)
+def _checked(boxes: Boxes, wait: bool, check: _Check) -> Boxes:
+    """The boxes of one array; to be checked by a kernel where they, or their indices, lie on a device."""
+    if boxes.coordinates is None or on_device(boxes.images):
+        return _unread(boxes, boxes.arrays[0], boxes.images, wait, check)
     return boxes
 
 

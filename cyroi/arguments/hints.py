@@ -59,6 +59,6 @@ def _warn(text: str) -> None:
     global issued
     issued += 1
     depth, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("cyroi."):
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("cyroi."):
         depth, frame = depth + 1, frame.f_back
     warnings.warn(text, UserWarning, stacklevel=depth)

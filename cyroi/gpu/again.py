@@ -6,9 +6,9 @@ call is noted when it is made (stream.py), and from then on a call of its kind i
 
 Decisions
 a) A kind is all that anything may depend on: of arrays, dtype, shape, strides, device and place modulo 32 bytes; of
-   numbers and names, type and value. Whoever passes something else, such as `out`, is not remembered.
+   numbers and names, type and value. Whoever passes something else, such as lists, is not remembered.
 b) Addresses in a job are those of an array of the arguments or of memory that the call asked for; a call in which one
-   may be of two of them is not remembered.
+   may be of two of them is not remembered. Whether `out` lies apart from the others is asked each time.
 c) A call is noted when its kind is made for the second time: what is new each time, such as another number of boxes,
    would be noted for nothing, which takes as long as the call itself.
 d) Where boxes turn out to be bad, or memory is short, the call is made from the start, which says so.
@@ -54,13 +54,13 @@ POINTERS = tuple(_pointers(Job))
 class Program:
     """The steps of a call, for other arrays of the same kind. ValueError where they are not known to be all of it."""
 
-    def __init__(self, tape: stream.Tape, arrays: list[Any], result: Any) -> None:
+    def __init__(self, tape: stream.Tape, arrays: list[Any], out: Any, result: Any) -> None:
         made = [step.array for step in tape.steps if isinstance(step, stream.Made)]
         self.extents = [_extent(array) for array in (*arrays, *made)]
         self.made = [(array.shape, array.dtype) for array in made]
-        self.given = len(arrays)
+        self.sizes = [(low - first, high - first) for low, first, high in self.extents[: len(arrays)]]
         self.steps = [(type(step), *self._step(step, made)) for step in tape.steps if type(step) is not stream.Made]
-        self.result = _places(result, made)
+        self.result = None if result is out else _places(result, made)
         self.jobs: tuple[list[int], list[bytes]] | None = None
 
     def _step(self, step: Any, made: list[Any]) -> tuple[Any, ...]:
@@ -83,8 +83,11 @@ class Program:
             raise ValueError
         return found[0]
 
-    def run(self, arrays: list[Any]) -> Any:
-        """The result; None where the call has to be made from the start."""
+    def run(self, arrays: list[Any], out: Any) -> Any:
+        """The result; None where the call has to be made from the start. out: the last of `arrays`, or None."""
+        addresses = [array.data.ptr for array in arrays]
+        if out is not None and self._is_touched(addresses):
+            return None
         with device.on(arrays[0]):
             if device.capturing():
                 return None
@@ -92,7 +95,7 @@ class Program:
                 made = [device.empty(*size) for size in self.made]
             except MemoryError:
                 return None
-            jobs = iter(self._jobs([array.data.ptr for array in (*arrays, *made)]))
+            jobs = iter(self._jobs(addresses + [array.data.ptr for array in made]))
             for step in self.steps:
                 if step[0] is stream.Launched:
                     _, kernel, name, grid, threads, shared, *_ = step
@@ -102,7 +105,14 @@ class Program:
                 elif device.read_flags(made[step[1]]):
                     return None
         places = self.result
+        if places is None:
+            return out
         return made[places] if isinstance(places, int) else type(places)(made[place] for place in places)
+
+    def _is_touched(self, addresses: list[int]) -> bool:
+        """Whether memory of the last array may be that of another one."""
+        *others, out = ((at + low, at + high) for at, (low, high) in zip(addresses, self.sizes, strict=True))
+        return any(low < out[1] and out[0] < high for low, high in others)
 
     def _jobs(self, addresses: list[int]) -> list[bytes]:
         last = self.jobs
@@ -149,14 +159,15 @@ def call(function: Callable[..., Any], variables: dict[str, Any]) -> Any:
     arrays: list[Any] = []
     kind = _kind(function, arguments, arrays)
     known = _NEVER if kind is None else _programs.get(kind)
+    out = variables["out"]
     if isinstance(known, Program):
-        result = known.run(arrays)
+        result = known.run(arrays, out)
         if result is not None:
             return result
     _local.inside = True
     try:
         if known is _SEEN:
-            return _noted(kind, arrays, lambda: function(**dict(zip(names, arguments, strict=True))))
+            return _noted(kind, arrays, out, lambda: function(**dict(zip(names, arguments, strict=True))))
         result = function(**dict(zip(names, arguments, strict=True)))
         if known is None:
             _remember(kind, _SEEN)
@@ -165,15 +176,17 @@ def call(function: Callable[..., Any], variables: dict[str, Any]) -> Any:
         _local.inside = False
 
 
-def _noted(kind: Any, arrays: list[Any], function: Callable[[], Any]) -> Any:
-    tape = stream.local.tape = stream.Tape()
+def _noted(kind: Any, arrays: list[Any], out: Any, function: Callable[[], Any]) -> Any:
+    tape = stream.Tape()
     warned = hints.issued
     try:
+        stream.local.tape = tape
         result = function()
     finally:
         stream.local.tape = None
     try:
-        _remember(kind, Program(tape, arrays, result) if tape.complete and hints.issued == warned else _NEVER)
+        complete = tape.complete and hints.issued == warned
+        _remember(kind, Program(tape, arrays, out, result) if complete else _NEVER)
     except ValueError:
         _remember(kind, _NEVER)
     return result

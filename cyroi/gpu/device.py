@@ -23,8 +23,6 @@ from . import source
 
 _OLDEST = (13, 6)
 _INSTALL = 'pip install "cyroi[cuda13]", or "cyroi[cuda12]" where the driver is older than 580'
-_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8  # CU_FUNC_ATTRIBUTE_..., which CuPy's Python side does not name
-_ALWAYS_SHARED = 48 * 1024  # bytes of shared memory that a block may have without being allowed to
 
 
 def _import() -> Any:
@@ -113,7 +111,8 @@ def empty(shape: int | Sequence[int], dtype: Any) -> Any:
 def clear(array: Any) -> None:
     """Writes zero bytes into `array`, which lies in the order of C."""
     assert array.flags.c_contiguous
-    array.data.memset_async(0, array.nbytes)
+    if array.nbytes:
+        array.data.memset_async(0, array.nbytes)
 
 
 _sent: list[tuple[Any, Any]] = []  # events, and pinned memory that is given back when they have come
@@ -190,15 +189,12 @@ class Kernel:
 
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.functions: dict[str, tuple[Any, int]] = {}  # with the bytes of shared memory that it may have
+        self.functions: dict[str, Any] = {}
 
-    def function(self, name: str, shared: int) -> Any:
-        """The function `name`, allowed to have `shared` bytes of shared memory that a launch sizes."""
-        function, allowed = self.functions.get(name) or (self.module.get_function(name), _ALWAYS_SHARED)
-        if shared > allowed:
-            cupy.cuda.driver.funcSetAttribute(function.ptr, _MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
-        self.functions[name] = function, max(shared, allowed)
-        return function
+    def function(self, name: str) -> Any:
+        if name not in self.functions:
+            self.functions[name] = self.module.get_function(name)
+        return self.functions[name]
 
 
 _loaded: dict[tuple[object, ...], Kernel] = {}
@@ -263,4 +259,4 @@ def launch(
     # By value goes an array of one element; of bytes, because NumPy would spell out the fields of a struct each time.
     value = np.frombuffer(job, np.dtype((np.void, memoryview(job).nbytes)))
     block = (threads,) if isinstance(threads, int) else tuple(threads)
-    kernel.function(name, shared)(blocks, block, (value,), shared_mem=shared)
+    kernel.function(name)(blocks, block, (value,), shared_mem=shared)

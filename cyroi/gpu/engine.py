@@ -35,9 +35,10 @@ def apply(sampling: Sampling, maps: Any, boxes: Boxes, result: Any, layout: str,
         written = _written(result, written_as(result.dtype))
         target = written.transpose(AXES[layout])
         located = _located(sampling, boxes, len(planar))
-        for first, last, job in Plans(located, sampling, planar.shape, target.shape[2:], real, fill=fill):
+        plans = Plans(located, sampling, planar.shape, target.shape[2:], real, fill=fill)
+        for first, last, job in plans:
             if target.size:
-                routes.forward(job, planar, target[first:last], real)
+                routes.forward(job, planar, target[first:last], real, plans.scratch)
         _store(written, result)
 
 
@@ -46,11 +47,11 @@ def differentiate(
 ) -> None:
     """Writes the gradients that are asked for into `results`. grad has four axes in `layout`."""
     with device.on(grad):
-        planar = aligned(grad.transpose(AXES[layout]))
         shape = batch_shape(maps.shape, layout)
-        located = _located(sampling, boxes, shape[0])
-        if results.maps is not None:
-            with _memory_of(maps_name):
+        with _memory_of(maps_name):
+            planar = aligned(grad.transpose(AXES[layout]))
+            located = _located(sampling, boxes, shape[0])
+            if results.maps is not None:
                 target = as_batch(results.maps, layout).transpose(AXES[layout])
                 _to_maps(sampling, planar, _real(maps.dtype), located, target, layout)
         if results.boxes is not None:
@@ -68,12 +69,13 @@ def _to_maps(sampling: Sampling, grad: Any, real: str, located: Located, result:
     """The gradient to the maps into `result`. Planar."""
     plans = Plans(located, sampling, result.shape, grad.shape[2:], real, turned=True)
     computed = np.dtype(np.float64 if real == "double" else np.float32)
+    plans.check()
     several = plans.at_once < located.total  # later ones add to what earlier ones left
     written = _written(result.transpose(np.argsort(AXES[layout])), computed if several else result.dtype)
     written = written.transpose(AXES[layout])
     for first, last, job in plans:
         if result.size:
-            routes.to_maps(job, grad[first:last], written, real, first > 0)
+            routes.to_maps(job, grad[first:last], written, real, first > 0, plans.scratch)
     _store(written, result)
 
 
@@ -81,8 +83,7 @@ def _to_boxes(plans: Plans, grad: Any, maps: Any, boxes: Boxes, results: list[An
     """The gradient to the boxes into `results`, arrays of the shapes that the boxes came in."""
     all_written = [_written(result, result.dtype) for result in results]
     for first, last, job in plans:
-        sums = routes.to_boxes(job, maps, grad[first:last], plans.real)
-        device.keep(sums)
+        sums = routes.to_boxes(job, maps, grad[first:last], plans.real, plans.scratch)
         end = 0
         for result in all_written:
             begin, end = end, end + len(result)
@@ -98,7 +99,6 @@ def _no_gradient_to_boxes(plans: Plans, boxes: Boxes, results: list[Any]) -> Non
     plans.check()
     sums = stream.empty((max(map(len, results), default=0), BOX_VALUES), np.float64)
     stream.clear(sums)
-    device.keep(sums)
     for result in results:
         written = _written(result, result.dtype)
         routes.store_sums(plans.job, sums[: len(result)], boxes.order, written)
@@ -112,12 +112,12 @@ def _written(result: Any, dtype: np.dtype[Any]) -> Any:
 
 def _store(written: Any, result: Any) -> None:
     if written.data.ptr != result.data.ptr:
-        device.keep(written)
         convert(written, result.dtype, result)
 
 
 def _located(sampling: Sampling, boxes: Boxes, images: int) -> Located:
-    return Located(boxes, images, np.inf if sampling.convention == _separable.ROI_ALIGN else MOST_NORMALISED)
+    seen = boxes.coordinates is not None  # and warned of
+    return Located(boxes, images, np.inf if seen or sampling.convention == _separable.ROI_ALIGN else MOST_NORMALISED)
 
 
 def _real(maps_dtype: np.dtype[Any]) -> str:

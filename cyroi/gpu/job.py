@@ -55,10 +55,6 @@ class Job(ctypes.Structure):
         ("more", c_bool), ("channels_first", c_bool), ("narrow_offsets", c_bool), ("store_vectors", c_bool),
     )  # fmt: skip
 
-    @property
-    def nbytes(self) -> int:
-        return ctypes.sizeof(self)
-
     def copy(self) -> Job:
         return Job.from_buffer_copy(self)
 

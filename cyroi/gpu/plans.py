@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 256 << 20  # of plans at a time; of a single box, as many as it needs
 MOST_ARRAYS = 16  # of a plan
-_THREADS = 64  # two warps
+_WARP, _THREADS = 32, 64
 _NUMBER = {"float": 4, "double": 8}  # bytes
 
 
@@ -53,27 +53,27 @@ class Plans:
         self.boxes, self.sampling, self.real, self.numbers, self.turned = boxes, sampling, real, numbers, turned
         self.images, channels, *self.sizes = maps
         self.bins = tuple(bins)
-        self.waits = boxes.unread is not None and boxes.unread.wait and not stream.capturing()
+        unread = boxes.unread is not None and boxes.total > 0
+        self.waits = unread and boxes.unread is not None and boxes.unread.wait and not stream.capturing()
+        self.scratch = stream.Scratch()
+        self.planned: Job | None = None  # all boxes, where they are one part
         kind, scale, ratio, aligned, snap = sampling
         op = Operator(kind, aligned, ratio, scale, snap, *self.sizes, *self.bins, Tile(0, 0, *self.bins))
         self.job = Job(
             op, images=self.images, channels=channels, fill=fill, flags=boxes.flags.data.ptr, stop=self.waits
         )
-        self._make_room(boxes.full or (boxes.unread is not None and not self.waits))
+        self._make_room(boxes.full or (unread and not self.waits))
 
-    def __iter__(self) -> Iterator[tuple[int, int, Any]]:
-        planned = self.check()
+    def __iter__(self) -> Iterator[tuple[int, int, Job]]:
+        self.check()
         for first, last in self._parts():
-            job, memory = planned or self._plan(first, last)
-            yield first, last, job
-            del memory
+            yield first, last, self.planned or self._plan(first, last)
 
-    def check(self) -> Any:
-        """Waits for the check of all boxes, if need be; gives the plan of the only part, if that was made."""
-        planned = None
+    def check(self) -> None:
+        """Waits for the check of all boxes, if need be. It may be that there are more parts then than before."""
         while self.waits and not self.boxes.checked:
             for first, last in self._parts():
-                planned = self._plan(first, last)
+                self.planned = self._plan(first, last)
             found = stream.read_flags(self.boxes.flags)
             if found & BAD:
                 self._raise()
@@ -85,7 +85,10 @@ class Plans:
             if found & FAR:
                 hints.found_not_normalised()
             self.boxes.checked = True
-        return planned if len(self._parts()) == 1 else None
+        if len(self._parts()) > 1:
+            self.planned = None
+        if self.planned is None:
+            self.job.stop = False  # a box that has changed since then costs nobody else anything
 
     def _raise(self) -> None:
         assert self.boxes.unread is not None
@@ -111,13 +114,12 @@ class Plans:
 
     # --- planning ---
 
-    def _plan(self, first: int, last: int) -> tuple[Job, Any]:
-        """A job for these boxes, and the memory that it needs."""
+    def _plan(self, first: int, last: int) -> Job:
+        """A job for these boxes, in the memory of the one before."""
         job, boxes = self.job.copy(), last - first
         job.source, job.boxes = self.boxes.part(first), boxes
-        memory = stream.empty((boxes * self.of_box + 4 * (self.images + 1) + MOST_ARRAYS * padded(1),), np.uint8)
-        device.keep(memory)
-        end: int = memory.data.ptr
+        size = boxes * self.of_box + 4 * (self.images + 1) + MOST_ARRAYS * padded(1)
+        end: int = self.scratch.take("plan", (size,), np.uint8).data.ptr
 
         def take(size: int) -> int:
             nonlocal end
@@ -135,11 +137,14 @@ class Plans:
             if self.turned:
                 plan.share, plan.line = take(SHARE[self.real] * taps * boxes), take(LINE * taps * boxes)
                 plan.range = take(RANGE * size * boxes)
-        blocks = boxes + (self.images if self.turned else 0)
-        for geometry in self.boxes.geometries if blocks else ():
+        for geometry in self.boxes.geometries:
             macros = {"CYROI_GEOMETRY": geometry, "CYROI_REAL": self.real, "CYROI_NUMBERS": str(self.numbers)}
-            stream.launch(device.kernel("plan", macros), "plan", blocks, _THREADS, 0, job)
-        return job, memory
+            kernel = device.kernel("plan", macros)
+            if boxes:
+                stream.launch(kernel, "plan", boxes, _THREADS, 0, job)
+        if self.turned and self.images:
+            stream.launch(kernel, "list_boxes", self.images, _WARP, 0, job)
+        return job
 
 
 def room(sampling: Sampling, corners: Any, bins: int, size: int, full: bool) -> int:

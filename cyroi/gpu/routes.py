@@ -29,6 +29,7 @@ PIXELS_PER_BIN = 6  # pixels of the maps per bin up to which bringing channels t
 BINS_AT_ONCE = 64  # of a block of `pixels`, about
 CHANNELS_AT_ONCE = 4  # of a thread of `gather` and `to_maps`
 SUMMED_AT_ONCE = 2048  # items of a block of `to_boxes`
+SHARED = 48 << 10  # bytes that a block has on every GPU without being asked for
 MOST_PIXELS = 1 << 21  # bins of a box for `pixels`, whose pieces are one axis of a grid
 MOST_BLOCKS = 1 << 16  # of gather along a box, and of what walks with a stride
 
@@ -37,15 +38,15 @@ force: str | None = None  # a route by name, for measurements and tests: gather,
 _WORDS = {1: "cyroi::UInt8", 2: "cyroi::UInt16", 4: "float", 8: "double"}  # what is copied as it is
 
 
-def forward(job: Any, maps: Any, result: Any, real: str) -> None:
+def forward(job: Any, maps: Any, result: Any, real: str, scratch: stream.Scratch) -> None:
     """Writes `result` of the planned boxes. Both are planar views (n, c, y, x)."""
     channels, bins = maps.shape[1], math.prod(result.shape[2:])
     together = _together(maps)
-    narrow = _narrow(maps, result) and bins <= MOST_PIXELS
+    narrow = len(maps) > 0 and _narrow(maps, result) and bins <= MOST_PIXELS
     pays = len(result) * bins * PIXELS_PER_BIN >= len(maps) * math.prod(maps.shape[2:])
     route = force or ("gather" if not narrow or channels < FEW_CHANNELS else "pixels" if together else "transposed")
     if route == "transposed" and narrow and (force or pays) and _slab(maps, False)[0] > 0:
-        for image, first, part in _parts(job, maps, False):
+        for image, first, part in _parts(job, maps, False, scratch):
             _pixels(job, part, result[:, first : first + part.shape[1]], real, image, True)
     elif route == "pixels" and narrow and together:
         _pixels(job, maps, result, real, 0, False)
@@ -53,16 +54,16 @@ def forward(job: Any, maps: Any, result: Any, real: str) -> None:
         _gather(job, maps, result, real)
 
 
-def to_maps(job: Any, grad: Any, maps: Any, real: str, more: bool) -> None:
+def to_maps(job: Any, grad: Any, maps: Any, real: str, more: bool, scratch: stream.Scratch) -> None:
     """Writes the gradient to the maps, or adds to it. Planar views."""
     job = _strided(job, maps, grad)
     job.more = more
-    together, narrow = _together(grad), _narrow(maps, grad)
+    together, narrow = _together(grad), len(grad) > 0 and _narrow(maps, grad)
     route = force or ("to_pixels" if maps.shape[1] >= FEW_CHANNELS and narrow else "to_maps")
     if route == "to_pixels" and narrow and together:
         return _to_pixels(job, grad, maps, real, False)
     if route == "to_pixels" and narrow and _slab(grad, True)[0] > 0:
-        for _, first, part in _parts(job, grad, True):
+        for _, first, part in _parts(job, grad, True, scratch):
             _to_pixels(job, part, maps[:, first : first + part.shape[1]], real, True)
         return None
     tiles = -(-maps.shape[2] // 8) * -(-maps.shape[3] // WARP)
@@ -70,18 +71,18 @@ def to_maps(job: Any, grad: Any, maps: Any, real: str, more: bool) -> None:
     return _launch("to_maps", "to_maps", _types(real, maps, grad), blocks, 256, 0, job)
 
 
-def to_boxes(job: Any, maps: Any, grad: Any, real: str) -> Any:
-    """The gradient to the boxes: (boxes, 4), y1 x1 y2 x2, float64, on the device."""
+def to_boxes(job: Any, maps: Any, grad: Any, real: str, scratch: stream.Scratch) -> Any:
+    """The gradient to the boxes: (boxes, 4), y1 x1 y2 x2, float64, in `scratch`."""
     job = _strided(job, maps, grad)
     boxes, items = len(grad), math.prod(grad.shape[1:])
     job.pieces = pieces = -(-items // SUMMED_AT_ONCE)
     job.channels_first = _together(maps)
-    sums, totals = stream.empty((boxes, pieces, 4), np.float64), stream.empty((boxes, 4), np.float64)
+    sums = scratch.take("sums", (boxes, pieces, 4), np.float64)
+    totals = scratch.take("totals", (boxes, 4), np.float64)
     job.sums, job.totals = sums.data.ptr, totals.data.ptr
     macros = _types(real, maps, grad)
     _launch("to_boxes", "to_boxes", macros, (boxes, min(pieces, MOST_BLOCKS - 1)), 256, 0, job)
     _launch("to_boxes", "add_up", macros, -(-boxes * 4 // 256), 256, 0, job)
-    device.keep(sums)
     return totals
 
 
@@ -116,9 +117,11 @@ def _pixels(job: Any, maps: Any, result: Any, real: str, image: int, padded: boo
     job.image0, job.map_images = image, len(maps)
     rows, columns = result.shape[2:]
     vector = _vector(maps, padded)
-    job.piece = piece = min(columns * max(1, BINS_AT_ONCE // columns), BINS_AT_ONCE, rows * columns)
     staged = job.bin_step.c != 1
-    shared = (piece | 1) * WARP * vector * result.itemsize if staged else 0
+    of_bin = WARP * vector * result.itemsize if staged else 0
+    piece = min(columns * max(1, BINS_AT_ONCE // columns), BINS_AT_ONCE, rows * columns)
+    job.piece = piece = min(piece, SHARED // of_bin - 1) if staged else piece
+    shared = (piece | 1) * of_bin
     job.store_vectors = not staged and _aligned(result, vector)
     grid = (len(result) * -(-maps.shape[1] // (WARP * vector)), -(-rows * columns // piece))
     warps = min(8, -(-piece // min(columns, 8)))
@@ -134,7 +137,7 @@ def _to_pixels(job: Any, grad: Any, maps: Any, real: str, padded: bool) -> None:
     _launch("to_pixels", "to_pixels", _types(real, maps, grad, vector), blocks, WARP * warps, 0, job)
 
 
-def _parts(job: Any, array: Any, whole: bool) -> Iterator[tuple[int, int, Any]]:
+def _parts(job: Any, array: Any, whole: bool, scratch: stream.Scratch) -> Iterator[tuple[int, int, Any]]:
     """Copies of planar maps or gradients, channels together, in parts of at most SCRATCH bytes.
 
     With the first image and the first channel of each. whole: all images are in each part.
@@ -145,21 +148,24 @@ def _parts(job: Any, array: Any, whole: bool) -> Iterator[tuple[int, int, Any]]:
         for first in range(0, channels, slab):
             part = array[image : image + at_once, first : first + slab]
             pitch = -(-part.shape[1] // WARP) * WARP
-            copy = stream.empty((len(part), height, width, pitch), array.dtype)
+            copy = scratch.take("slab", (len(part), height, width, pitch), array.dtype)
             copy = copy.transpose(0, 3, 1, 2)[:, : part.shape[1]]
             _transpose(job, part, copy)
-            device.keep(copy)
             yield image, first, copy
 
 
 def _slab(array: Any, whole: bool) -> tuple[int, int]:
-    """How many channels, a multiple of all that a warp takes, of how many images fit into SCRATCH; none: 0 channels."""
-    unit = WARP * _most_in_vector(array)
-    of_unit = max(1, math.prod(array.shape[2:])) * array.itemsize * unit
-    units = SCRATCH // (of_unit * max(1, len(array)))
-    if units > 0 or whole:
-        return units * unit, len(array)
-    return (unit, SCRATCH // of_unit) if of_unit <= SCRATCH else (0, 1)
+    """How many channels, a multiple of all that a warp takes, of how many images fit into SCRATCH; none: 0 channels.
+
+    Of channels that one load of a warp takes if need be, rather than of those of a vector for each lane.
+    """
+    of_channel = max(1, math.prod(array.shape[2:])) * array.itemsize
+    for unit in (WARP * _most_in_vector(array), WARP):
+        channels = SCRATCH // (of_channel * len(array)) // unit * unit
+        if channels > 0:
+            return channels, len(array)
+    images = 0 if whole else SCRATCH // (of_channel * WARP)
+    return (WARP, images) if images > 0 else (0, 1)
 
 
 def _transpose(job: Any, source: Any, target: Any) -> None:
@@ -233,7 +239,6 @@ def _vector(array: Any, padded: bool) -> int:
 def _aligned(array: Any, vector: int, padded: bool = False) -> bool:
     """Whether all channels of every pixel can be read or written in vectors."""
     size = vector * array.itemsize
-    apart = [stride for n, stride in zip(array.shape, array.strides, strict=True) if n > 1]
-    apart = [stride for stride in apart if stride != array.itemsize]
+    apart = (array.strides[axis] for axis in (0, 2, 3) if array.shape[axis] > 1)
     whole = padded or array.shape[1] % vector == 0
     return _together(array) and whole and array.data.ptr % size == 0 and all(stride % size == 0 for stride in apart)

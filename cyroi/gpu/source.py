@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDERS = (os.path.join(_PACKAGE, "gpu", "kernels"), os.path.join(_PACKAGE, "include"))
 # Contracted, or with subnormals flushed, coordinates would not be the CPU's.
+OLDEST = 70  # compute capability whose kernels may leave their argument where it is
 OPTIONS = ("-std=c++14", "--fmad=false", "--ftz=false")
 
 _INCLUDE = re.compile(r'[ \t]*#[ \t]*include[ \t]*"([^"]+)"')
@@ -70,6 +71,8 @@ def architecture(capability: int, known: Sequence[int]) -> str:
     Machine code runs on later GPUs of the same generation; one that the compiler does not know gets PTX, of which the
     driver makes machine code.
     """
+    if capability < OLDEST:
+        raise RuntimeError(f"this GPU has compute capability {capability / 10}, and cyroi needs {OLDEST / 10}")
     same = [number for number in known if number // 10 == capability // 10 and number <= capability]
     if same:
         return f"sm_{max(same)}"
@@ -77,7 +80,7 @@ def architecture(capability: int, known: Sequence[int]) -> str:
     if not older:
         raise RuntimeError(
             f"this GPU has compute capability {capability / 10}, and this NVRTC compiles from {min(known) / 10} on:"
-            ' an older one may do, pip install "cyroi[cuda12]"'
+            ' an older one does, pip install "cyroi[cuda12]"'
         )
     return f"compute_{max(older)}"
 

@@ -6,6 +6,7 @@ same for every call of its kind.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -65,8 +66,28 @@ def _note(step: Made | Cleared | Read | Launched | None) -> None:
 
 def empty(shape: int | Sequence[int], dtype: Any) -> Any:
     array = device.empty(shape, dtype)
+    device.keep(array)  # whoever asked for it: a graph may be captured
     _note(Made(array))
     return array
+
+
+class Scratch:
+    """Memory in which the parts of a call work, one after the other.
+
+    All of it is had while the first part is prepared, before anything is written, because that part is the largest.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[str, Any] = {}
+
+    def take(self, name: str, shape: Sequence[int], dtype: Any) -> Any:
+        """An array in the memory of this name, which whoever had it before is done with."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        held = self.held.get(name)
+        if held is None or held.nbytes < size:
+            held = self.held[name] = None  # before there is more
+            held = self.held[name] = empty((size,), np.uint8)
+        return held[:size].view(dtype).reshape(shape)
 
 
 def clear(array: Any) -> None:

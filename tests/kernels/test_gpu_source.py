@@ -139,6 +139,11 @@ def test_a_gpu_that_is_too_old_for_the_compiler_is_named():
         source.architecture(70, (75, 80))
 
 
+def test_a_gpu_that_is_too_old_for_the_kernels_is_named():
+    with pytest.raises(RuntimeError, match=r"compute capability 6\.1, and cyroi needs 7\.0"):
+        source.architecture(61, (50, 61, 70))
+
+
 # --- the cache ---
 
 

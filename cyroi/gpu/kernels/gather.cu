@@ -41,10 +41,12 @@ struct Item {
 template <class Count>
 __device__ inline Item item_of(const Job& job, Count i) {
     const int columns = static_cast<int>(job.op.bins_x), channels = static_cast<int>(job.channels);
-    const Count bins = static_cast<Count>(job.op.bins_y) * columns, groups = (channels + kAtOnce - 1) / kAtOnce;
-    const int bin = static_cast<int>(job.channels_first ? i / groups : i % bins);
+    const Count bins = static_cast<Count>(job.op.bins_y) * columns;
+    const Count groups = static_cast<Count>((job.channels + kAtOnce - 1) / kAtOnce);
+    const Count bin = job.channels_first ? i / groups : i % bins;
     const int channel = static_cast<int>(job.channels_first ? i % groups : i / bins) * kAtOnce;
-    return Item{bin / columns, bin % columns, channel, smaller(channels - channel, static_cast<int>(kAtOnce))};
+    return Item{static_cast<int>(bin / columns), static_cast<int>(bin % columns), channel,
+                smaller(channels - channel, static_cast<int>(kAtOnce))};
 }
 
 template <class Offset>

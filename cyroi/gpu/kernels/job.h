@@ -109,7 +109,7 @@ struct Job {
     index boxes, images, channels;
     AxisPlan y, x;
     Extent* extent;
-    int* order; /* boxes by image; NULL: not asked for */
+    int* order; /* boxes by image */
     int* first; /* the boxes of image n are order[first[n]] ... order[first[n + 1] - 1] */
     int* flags;
     char* maps; /* IN, or OUT of the gradient to them */

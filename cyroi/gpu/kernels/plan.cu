@@ -1,13 +1,15 @@
-/* plan: taps of all boxes, checked; turned taps and the boxes of each image, where they are asked for.
+/* plan: taps of all boxes, checked; turned taps, where they are asked for. list_boxes: the boxes of each image.
  *
- * Reads source, op; writes y, x, extent, order, first, flags. A block of two warps plans a box, a warp per axis, its lanes
- * a bin each: they count, sum up where their taps begin, and write. One warp more for each image lists its boxes.
+ * plan reads source, op; writes y, x, extent, flags. A block of two warps plans a box, a warp per axis, its lanes a bin
+ * each: they count, sum up where their taps begin, and write.
+ * list_boxes reads extent; writes order, first. A warp for each image.
  *
  * Decisions
  * a) Coordinates are planned by the same headers as on the CPU, compiled without contraction and without flushing
  *    subnormals, so that every discrete decision is the CPU's.
  * b) Boxes are checked here, by the thread that reads them for all others of its block: a box that another stream changes
- *    meanwhile is planned from what was checked, and no two threads take different ways.
+ *    meanwhile is planned from what was checked, and no two threads take different ways. For the same reason boxes are
+ *    listed by what planning made of them.
  * c) Taps are turned by one lane with turned.h: its merging is sequential, but the boxes of a call are many, and one
  *    definition of the order in which shares are added up is worth more than a microsecond.
  *
@@ -174,54 +176,48 @@ struct PlanAxis {
     }
 };
 
-/* The boxes of image n, in their order, by a warp. */
-__device__ inline void list_boxes(const Job& job, int n) {
-    const int lane = threadIdx.x % kWarp;
+/* boxes blocks of 64 threads. */
+CYROI_KERNEL(plan) {
+    const index k = blockIdx.x;
+    const bool is_x = threadIdx.x >= kWarp;
+    if (job.source.narrow != nullptr && (job.source.narrow[k] != 0) != (sizeof(G) == 4)) return;
+    __shared__ G box[kBoxSides];
+    __shared__ int image, found, full[2];
+    if (threadIdx.x == 0) {
+        int flags = 0;
+        image = image_of(job, k);
+        if (!read_box(job, k, box, &flags) || image < 0) flags |= BAD;
+        found = flags;
+    }
+    __syncthreads();
+    const PlanAxis axis = {job, box, k, is_x};
+    const bool planned = (found & BAD) || with_planner<G>(job.op, axis);
+    if (threadIdx.x % kWarp == 0) full[is_x] = planned ? 0 : FULL;
+    __syncthreads();
+    const int flags = found | full[0] | full[1];
+    if (flags & (BAD | FULL)) axis.clear();
+    if (threadIdx.x == 0) {
+        job.extent[k].image = flags & (BAD | FULL) ? -1 : image;
+        if (flags) atomicOr(job.flags, flags);
+    }
+}
+
+/* The boxes of each image in their order, once all are planned: images blocks of a warp. */
+CYROI_KERNEL(list_boxes) {
+    const int lane = threadIdx.x, n = static_cast<int>(blockIdx.x);
     int below = 0, listed = 0;
     for (index j = lane; j - lane < job.boxes; j += kWarp) {
-        const int image = j < job.boxes ? image_of(job, j) : -1;
+        const int image = j < job.boxes ? job.extent[j].image : -1;
         below += __popc(__ballot_sync(kAllLanes, image >= 0 && image < n));
     }
     for (index j = lane; j - lane < job.boxes; j += kWarp) {
-        const bool mine = j < job.boxes && image_of(job, j) == n;
+        const bool mine = j < job.boxes && job.extent[j].image == n;
         const unsigned all = __ballot_sync(kAllLanes, mine);
         if (mine) job.order[below + listed + __popc(all & ((1u << lane) - 1))] = static_cast<int>(j);
         listed += __popc(all);
     }
     if (lane == 0) job.first[n] = below;
     if (lane == 0 && n == job.images - 1) job.first[n + 1] = below + listed;
-}
-
-/* boxes + (order: images, else 0) blocks of 64 threads. */
-CYROI_KERNEL(plan) {
-    const index k = blockIdx.x;
-    const bool is_x = threadIdx.x >= kWarp;
-    if (k >= job.boxes) {
-        if (!is_x) list_boxes(job, static_cast<int>(k - job.boxes));
-        return;
-    }
-    if (job.source.narrow != nullptr && (job.source.narrow[k] != 0) != (sizeof(G) == 4)) return;
-    __shared__ G box[kBoxSides];
-    __shared__ int image, found[2];
-    if (threadIdx.x == 0) {
-        int flags = 0;
-        image = image_of(job, k);
-        if (!read_box(job, k, box, &flags) || image < 0) flags |= BAD;
-        found[0] = flags;
-        found[1] = 0;
-    }
-    __syncthreads();
-    const PlanAxis axis = {job, box, k, is_x};
-    const bool full = !(found[0] & BAD) && !with_planner<G>(job.op, axis);
-    __syncthreads();
-    if (full && threadIdx.x % kWarp == 0) found[is_x] |= FULL;
-    __syncthreads();
-    const int flags = found[0] | found[1];
-    if (flags & (BAD | FULL)) axis.clear();
-    if (threadIdx.x == 0) {
-        job.extent[k].image = flags & (BAD | FULL) ? -1 : image;
-        if (flags) atomicOr(job.flags, flags);
-    }
 }
 
 }  // namespace cyroi
