@@ -92,7 +92,7 @@ def test_a_bad_box_that_nobody_waits_for(bad):
 
 
 @pytest.fixture(params=[1, 2000])
-def parts(request, monkeypatch):
+def parts(request, monkeypatch, gpu):
     """Few bytes for plans: so many parts, of one or of some boxes."""
     from cyroi.gpu import plans
 
