@@ -236,7 +236,9 @@ class Kernel:
     ) -> None:
         defined = tuple(f"-D{name}={value}" for name, value in sorted(macros.items()))
         command = (*options(), *more, *defined)
-        key = hashlib.sha256(repr((digest(HERE, folder, INCLUDE), file, command, compiler())).encode()).hexdigest()
+        key = hashlib.sha256(
+            repr((digest(HERE, folder, KERNELS, INCLUDE), file, command, compiler())).encode()
+        ).hexdigest()
         path = cache() / f"{file}-{key[:24]}.so"
         if not path.exists():
             build(folder / f"{file}.cu", command, path)
