@@ -22,3 +22,11 @@ def test_the_error_is_of_its_class_and_names_the_argument(name, number, error, a
                 function(**call)
             assert isinstance(raised.value, error)
             assert (out == -7.0).all()
+
+
+@pytest.mark.parametrize("indices", [[7], None, [0, 0], [0.5]])
+def test_of_bad_boxes_and_bad_indices_crop_and_resize_names_the_boxes(indices):
+    call = good("crop_and_resize", np.float32) | {"boxes": [[0, 0, np.nan, 1]], "box_indices": indices}
+    for function in (BY_NAME["crop_and_resize"].function, classic.crop_and_resize):
+        with pytest.raises(ValueError, match="boxes must be finite"):
+            function(**call)

@@ -115,3 +115,23 @@ def test_tensors_of_torch():
     for wrong in (maps.clone().requires_grad_(), maps.bfloat16(), maps.to("meta"), maps.to_sparse()):
         with pytest.raises(TypeError, match=r"^input "):
             cyroi.roi_align(wrong, boxes, 2)
+
+
+class OnHost:
+    """A tensor whose class could lie on a device and which does not, as torch's of the CPU."""
+
+    def __init__(self, array):
+        self.array = array
+
+    @property
+    def __cuda_array_interface__(self):
+        raise AttributeError("it lies in the memory of the CPU")
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+def test_whether_a_tensor_lies_on_a_device_is_asked_of_it_and_not_of_its_class(operator):
+    call = operator.call(np.random.default_rng(0))
+    wrapped = call | {name: OnHost(call[name]) for name in (operator.maps, "boxes", operator.index)}
+    assert np.array_equal(operator.function(**wrapped), operator.function(**call))

@@ -50,6 +50,18 @@ def test_a_call_waits_once_for_boxes_on_a_device_and_never_else():
     assert waits(cyroi.roi_align, moved(CALL | {"input": MAPS.astype(np.int64)}, "input")) == 1  # for the integers
 
 
+def test_no_boxes_are_not_waited_for():
+    assert waits(cyroi.roi_align, moved(CALL | {"boxes": CORNERS[:0], "batch_indices": IMAGES[:0]}, *NAMES)) == 0
+
+
+@pytest.mark.parametrize("names", [(), ("boxes",), ("box_indices",), ("boxes", "box_indices")])
+def test_boxes_in_pixels_are_warned_of_once_wherever_they_lie(names):
+    call = {"image": MAPS, "boxes": CORNERS * 9, "box_indices": IMAGES, "crop_size": 2, "layout": "NCHW"}
+    with pytest.warns(UserWarning, match="are normalised") as issued:
+        once(cyroi.crop_and_resize, **moved(call, "image", *names))
+    assert len(issued) == 1
+
+
 def test_a_captured_stream_is_not_waited_for(monkeypatch):
     from cyroi.gpu import device
 

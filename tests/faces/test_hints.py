@@ -127,3 +127,12 @@ def test_ordinary_calls_stay_with_the_quick_face():
         IMAGE, one, np.array([0]), 4, "bilinear", 0.0, True, "NHWC", np.uint8, False, None, None
     )
     assert_same_bits(quick, cyroi.crop_and_resize(IMAGE[0], one, crop_size=4, snap_edges=True, dtype=np.uint8))
+
+
+def test_callers_without_a_name_are_warned_as_well():
+    """Templates and timers run code whose globals have no `__name__`."""
+    for code in ("call(image, [[0, 0, 100, 1]], [0], 2)", "other(photograph, [[0, 0, 0, 1, 1]], 2)"):
+        photograph = np.zeros((1, 256, 256, 3), np.float32)
+        names = {"call": CROP.function, "image": IMAGE, "other": ROI_ALIGN.function, "photograph": photograph}
+        with pytest.warns(UserWarning, match="normalised|NHWC"):
+            exec(code, names)

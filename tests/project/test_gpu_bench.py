@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,16 @@ ROOT = Path(__file__).parents[2]
 def compiler():
     if shutil.which("c++") is None:
         pytest.skip("no C++ compiler on the path")
+
+
+def test_the_variant_with_atomics_is_compiled_for_a_gpu(monkeypatch):
+    cupy = pytest.importorskip("cupy", reason="no CuPy: python -m pip install --group gpu")
+    loaded = []
+    current = types.SimpleNamespace(attributes={"MultiProcessorCount": 132}, compute_capability="90")
+    monkeypatch.setattr(cupy.cuda, "Device", lambda: current)
+    monkeypatch.setattr(cupy.cuda, "Module", lambda: types.SimpleNamespace(load=loaded.append))
+    assert atomics.Device("float16").processors == 132
+    assert loaded[0].startswith(b"\x7fELF")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
