@@ -249,15 +249,13 @@ def counting(monkeypatch):
     return made
 
 
-@pytest.mark.parametrize("reason", ["out", "host boxes", "list of boxes", "captured"])
+@pytest.mark.parametrize("reason", ["host boxes", "list of boxes", "captured"])
 def test_what_is_not_remembered_is_made_from_the_start(reason, monkeypatch):
     made, call = counting(monkeypatch), plain_call()
     moving = moved(call, "input") if reason == "host boxes" else moved(call, *ON_DEVICE)
     if reason == "list of boxes":
         boxes = [call["boxes"][[0, 2], 1:].copy(), call["boxes"][1:2, 1:].copy()]
         call["boxes"], moving["boxes"] = boxes, there(boxes)
-    if reason == "out":
-        moving["out"] = there(np.zeros((3, 20, 3, 3), np.float32))
     if reason == "captured":
         for _ in range(2):
             once(cyroi.roi_align, **moving)
@@ -267,6 +265,37 @@ def test_what_is_not_remembered_is_made_from_the_start(reason, monkeypatch):
         found = once(cyroi.roi_align, **moving)
         np.testing.assert_allclose(here(found), once(cyroi.roi_align, **call), atol=1e-6)
     assert made[0] == 2
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
+def test_out_is_written_and_given_back(operator, only_launches):
+    every = [list(calls(operator, seed)) for seed in range(4)]
+    for turn, all_of_it in enumerate(every):
+        if turn == 2:
+            only_launches()
+        for function, call, expected in all_of_it:
+            if isinstance(call.get("wrt"), tuple):
+                continue
+            out = sent(np.full(expected.shape, np.nan, expected.dtype))
+            assert once(function, **moved(call, *ON_DEVICE), out=out) is out
+            assert_same(out, expected)
+
+
+def test_out_in_the_memory_of_an_input_is_refused_as_the_first_time(monkeypatch):
+    made, call = counting(monkeypatch), plain_call()
+    memory = sent(np.concatenate([call.pop("input").ravel(), np.zeros(540, np.float32)]))
+
+    def called(first):
+        """`out` begins at element `first` of an array whose beginning are the maps."""
+        maps, out = memory[:2880].reshape(2, 20, 8, 9), memory[first : first + 540].reshape(3, 20, 3, 3)
+        return once(cyroi.roi_align, **moved(call, "boxes"), **{"input": maps, "out": out})
+
+    for _ in range(4):
+        called(2880)
+    assert made[0] == 2
+    for first in (2872, 0):
+        with pytest.raises(ValueError, match="out must not share memory with input"):
+            called(first)
 
 
 def test_a_call_that_was_captured_is_no_pattern_for_those_that_are_not(monkeypatch):
