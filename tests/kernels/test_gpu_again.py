@@ -281,13 +281,15 @@ def test_out_is_written_and_given_back(operator, only_launches):
             assert_same(out, expected)
 
 
-def test_out_in_the_memory_of_an_input_is_refused_as_the_first_time(monkeypatch):
+@pytest.mark.parametrize("step", [1, -1])
+def test_out_in_the_memory_of_an_input_is_refused_as_the_first_time(step, monkeypatch):
     made, call = counting(monkeypatch), plain_call()
     memory = sent(np.concatenate([call.pop("input").ravel(), np.zeros(540, np.float32)]))
 
     def called(first):
         """`out` begins at element `first` of an array whose beginning are the maps."""
-        maps, out = memory[:2880].reshape(2, 20, 8, 9), memory[first : first + 540].reshape(3, 20, 3, 3)
+        maps = memory[:2880].reshape(2, 20, 8, 9)[::step, ::step, ::step, ::step]
+        out = memory[first : first + 540].reshape(3, 20, 3, 3)
         return once(cyroi.roi_align, **moved(call, "boxes"), **{"input": maps, "out": out})
 
     for _ in range(4):
