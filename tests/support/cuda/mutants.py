@@ -27,7 +27,6 @@ def barriers() -> Iterator[tuple[str, Mutant]]:
 
 # Barriers without which nothing changes, and why.
 SPARE = {
-    "plan without __syncthreads 1": "what is written behind it is no bit that is read before it",
     "plan without __syncwarp 0": "the lanes have just met; for a device, it orders memory",
     "plan without __syncwarp 1": "the lanes have just met; for a device, it orders memory",
     "to_maps without __syncthreads 2": "what is written next is written behind another barrier",
