@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cupy", reason="no CuPy: python -m pip install --group gpu")
 
 import cyroi
-from cyroi.gpu import again, device, plans, routes
+from cyroi.gpu import again, device, plans, routes, stream
 from support.cuda import device as emulated
 from support.on_gpu import counted, gpu, here, moved, once, there  # noqa: F401
 from support.operators import BY_NAME, OPERATORS
@@ -200,6 +200,14 @@ def test_bins_are_numbered_beyond_31_bits(tmp_path):
     assert here(out).tolist() == [46_000, 0, 0]
 
 
+def test_more_memory_of_a_name_takes_the_place_of_less(monkeypatch):
+    living, scratch = Living(monkeypatch), stream.Scratch()
+    scratch.take("plan", (1000,), np.uint8)
+    assert scratch.take("plan", (30, 100), np.float64).shape == (30, 100)
+    scratch.take("plan", (10,), np.float32)
+    assert living.peak == now() - living.before == 24_000
+
+
 # --- what others write meanwhile ---
 
 
@@ -252,7 +260,7 @@ def test_a_box_that_goes_bad_after_its_check_costs_no_other_one_anything(gradien
 
 def test_parts_that_appear_with_the_check_round_once(monkeypatch):
     """Room turns out to be short, so one part becomes several: a gradient in float16 is still stored at the end."""
-    monkeypatch.setattr(plans, "MOST_BYTES", 20_000)
+    monkeypatch.setattr(plans, "MOST_BYTES", 40_000)
     room = plans.room
     monkeypatch.setattr(plans, "room", lambda *given: room(*given) if given[-1] else 2)
     operator = BY_NAME["roi_align"]

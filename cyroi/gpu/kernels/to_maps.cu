@@ -37,7 +37,8 @@ __device__ inline TileAt tile_of(const Job& job, index block) {
     return at;
 }
 
-/* The boxes of order[from ...] that reach the tile, in their order; how many. By all threads of a block. */
+/* The boxes of order[from ...] that reach the tile, in their order; how many. By all threads of a block, which are done
+ * with those of the last time when they meet here first. */
 __device__ inline int find_boxes(const Job& job, const TileAt& at, int from, int to, int* found /* OUT */) {
     __shared__ int counts[kTileThreads / kWarp];
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp, i = from + static_cast<int>(threadIdx.x);
@@ -105,7 +106,6 @@ CYROI_KERNEL(to_maps) {
     for (int from = job.first[at.image]; from < last; from += kTileThreads) {
         const int count = find_boxes(job, at, from, last, found);
         for (int i = 0; i < count && mine; ++i) add_box(job, found[i], at, sum);
-        __syncthreads();
     }
     for (int c = 0; c < kMapChannels; ++c) {
         if (mine && c < at.channels) store_one(pixel + c * to.c, sum[c]);

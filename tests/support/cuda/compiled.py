@@ -91,7 +91,8 @@ class Kernel:
     def __init__(self, file: str, macros: Mapping[str, str], folder: Path = KERNELS) -> None:
         defined = tuple(f"-D{name}={value}" for name, value in sorted(macros.items()))
         command = (*options(), *defined)
-        key = hashlib.sha256(repr((digest(HERE, folder, INCLUDE), file, command, compiler())).encode()).hexdigest()
+        text = digest(HERE, folder, KERNELS, INCLUDE)
+        key = hashlib.sha256(repr((text, file, command, compiler())).encode()).hexdigest()
         path = cache() / f"{file}-{key[:24]}.so"
         if not path.exists():
             build(folder / f"{file}.cu", command, path)

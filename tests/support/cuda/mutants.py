@@ -29,7 +29,6 @@ def barriers() -> Iterator[tuple[str, Mutant]]:
 SPARE = {
     "plan without __syncwarp 0": "the lanes have just met; for a device, it orders memory",
     "plan without __syncwarp 1": "the lanes have just met; for a device, it orders memory",
-    "to_maps without __syncthreads 2": "what is written next is written behind another barrier",
 }
 
 PLANTED: dict[str, Mutant] = {
