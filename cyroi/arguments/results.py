@@ -84,7 +84,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], place: Place | None) ->
     if math.prod(shape) * dtype.itemsize > sys.maxsize:
         raise MemoryError("it has more bytes than an address can say")  # CuPy counts them in 64 bits
     with device.on(place.array):
-        return stream.empty(shape, dtype)
+        return stream.empty(shape, dtype.newbyteorder("="))  # a device has one byte order
 
 
 def _view(out: object, place: Place | None) -> Array:

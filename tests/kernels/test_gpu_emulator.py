@@ -330,7 +330,7 @@ def test_what_does_not_compile_is_an_error(tmp_path):
 
 
 def test_what_was_compiled_is_found_again(folder, kernels, monkeypatch):
-    monkeypatch.setattr(cuda.subprocess, "run", None)
+    monkeypatch.setattr("subprocess.run", None)
     cuda.Kernel("own", {}, folder)
     with pytest.raises(TypeError):
         cuda.Kernel("own", {"ANOTHER": "1"}, folder)

@@ -146,6 +146,14 @@ def of(item: pytest.Item) -> Iterator[None]:
         yield
 
 
+def check(item: pytest.Item) -> None:
+    """A test that is for the GPU's backend has made a call there."""
+    if target_of(item) == GPU:
+        from .cuda import backend
+
+        assert backend.Counts.calls > 0, "none of its calls was made on the GPU's backend"
+
+
 @contextlib.contextmanager
 def on_gpu() -> Iterator[None]:
     """The calls of cyroi's functions are made on the GPU's backend, as far as they can."""

@@ -118,6 +118,8 @@ def signature(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def is_shape(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1 and value.dtype.kind in "iu"
     return isinstance(value, (tuple, list)) and all(isinstance(n, (int, np.integer)) for n in value)
 
 
