@@ -106,8 +106,8 @@ def crop_and_resize(
     Warns
     -----
     UserWarning
-        A box reaches beyond 10 times the image, as boxes in pixels do, or `image` has the shape of photographs in the
-        other layout.
+        A box reaches beyond 10 times the image, as boxes in pixels do (on a CUDA device: where the call waits for their
+        check), or `image` has the shape of photographs in the other layout.
 
     Notes
     -----

@@ -41,6 +41,7 @@ def crop_and_resize_backward(
     grad_output : array_like, shape (K, crop height, crop width, C) in the axis order of `layout`
         Gradient of the result of `crop_and_resize`, without a channel axis where a single `image` has none: float32,
         float64, float16 or bfloat16, in memory of any strides. The crop size is read from it.
+        If it lies on a CUDA device, all is computed there, and gradients are CuPy arrays (``docs/gpu.md``).
     image : array_like, or its shape as ints
         The images that the result came from: a batch or a single image, as in `cyroi.crop_and_resize`. Their shape
         is enough where `wrt` is "image", because the result is linear in them; the dtype of `grad_output` then stands

@@ -42,6 +42,7 @@ def roi_align_backward(
     grad_output : array_like, shape (K, C, output height, output width) in the axis order of `layout`
         Gradient of the result of `roi_align`: float32, float64, float16 or bfloat16, in memory of any strides. The
         output size is read from it.
+        If it lies on a CUDA device, all is computed there, and gradients are CuPy arrays (``docs/gpu.md``).
     input : array_like, shape (N, C, H, W) in the axis order of `layout`, or this shape as ints
         The maps that the result came from, or the single image without the axis N, of any dtype that `roi_align` takes.
         Their shape is enough where `wrt` is "input", because the result is linear in them; the dtype of `grad_output`
