@@ -103,6 +103,7 @@ def writable(array: Array) -> Array:
     return array if dtype == array.dtype and addressable(array) else np.empty(array.shape, dtype)
 
 
+@functools.lru_cache(maxsize=256)
 def written_as(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The type of results that kernels write, for a result that is to be stored as `dtype`."""
     return np.dtype(_WRITTEN_AS.get(name_of(dtype)) or dtype.newbyteorder("="))

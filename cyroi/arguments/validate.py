@@ -47,12 +47,12 @@ def maps(name: str, value: object, ndims: Collection[int], shape: str, place: Pl
 
 def _computable(name: str, maps: Array) -> Array:
     """The maps in native byte order, of a type that kernels read: bool as uint8, long integers as float64."""
-    if name_of(maps.dtype) == "bool":
+    stored_as = name_of(maps.dtype)
+    if stored_as == "bool":
         return maps.view(np.uint8)
-    dtype = maps.dtype.newbyteorder("=")
     try:
-        if name_of(dtype) not in CONVERTED:
-            return maps.astype(dtype, copy=False)
+        if stored_as not in CONVERTED:
+            return maps if maps.dtype.isnative else maps.astype(maps.dtype.newbyteorder("="))
         if on_device(maps):
             return as_float64(name, maps)  # type: ignore[no-any-return]
         refuse_inexact(name, maps)

@@ -1,9 +1,9 @@
 """Calls that were made before: what they ask of a device is done again, with other addresses.
 
 To check the arguments of a call, to plan its memory and to choose its kernels takes Python 98 us, without what CuPy and
-the driver take. All of that depends on the arguments' types, shapes, strides and values, and not on what arrays hold. So
-a call is noted when it is made (stream.py), and from then on a call of its kind is its launches and nothing else, which
-takes Python 18 us.
+the driver take. All of that depends on the arguments' types, shapes, strides and values, and not on what arrays hold.
+So a call is noted when it is made (stream.py), and from then on a call of its kind is its launches and nothing else,
+which takes Python 18 us.
 
 Decisions
 a) A kind is all that anything may depend on: of arrays, dtype, shape, strides, device and place modulo 32 bytes; of
