@@ -1,13 +1,14 @@
-/* What is known of the block that runs, and how its threads take turns and fail. */
+/* What is known of the block that runs. */
 #ifndef CYROI_TESTS_BLOCK_H
 #define CYROI_TESTS_BLOCK_H
 
-#include <stdio.h>
-
-#include "fibers.h"
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
+#include <stddef.h>
+#if !defined(__x86_64__)
+#include <ucontext.h>
 #endif
+
+/* A runtime and the kernels that are linked with it are one library, and no other one sees them. */
+#pragma GCC visibility push(hidden)
 
 struct dim3 {
     unsigned x, y, z;
@@ -15,11 +16,17 @@ struct dim3 {
 
 namespace cuda_on_cpu {
 
-enum { kLanes = 32, kMostThreads = 1024, kMostShared = 232448, kSharedRoom = 1 << 18 };
+enum { kLanes = 32, kMostThreads = 1024, kStack = 1 << 17, kMostShared = 232448, kSharedRoom = 1 << 18 };
 enum Meeting { SYNCTHREADS, SYNCWARP, SHUFFLE, BALLOT };
 
 /* A signalling NaN in float, huge in double, and an index that is out of all memory. */
 static const unsigned kPoison = 0x7fa5a5a5u;
+
+#if defined(__x86_64__)
+typedef void* Context; /* the stack pointer, registers lie on the stack */
+#else
+typedef ucontext_t Context;
+#endif
 
 struct Warp {
     unsigned live, arrived;
@@ -53,49 +60,28 @@ struct Block {
     const void* job;
     char error[200];
 };
-static Block block;
+extern Block block;
 
-#if defined(__SANITIZE_ADDRESS__)
-/* The sanitizer is told of each switch, and learns from the first one where the stack of the scheduler lies. */
-static const void* scheduler_stack;
-static size_t scheduler_size;
-static void to_scheduler(bool for_good) {
-    void* fake = nullptr;
-    __sanitizer_start_switch_fiber(for_good ? nullptr : &fake, scheduler_stack, scheduler_size);
-    change(block.running->context, block.scheduler);
-    __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
-}
-static void to_fiber(Fiber& f) {
-    void* fake = nullptr;
-    __sanitizer_start_switch_fiber(&fake, f.stack, kStack);
-    change(block.scheduler, f.context);
-    __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
-}
-static void begun() {
-    __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);
-}
-#else
-static void to_scheduler(bool) {
-    change(block.running->context, block.scheduler);
-}
-static void to_fiber(Fiber& f) {
-    change(block.scheduler, f.context);
-}
-static void begun() {}
-#endif
+/* A thread waits for all of its block, or for the lanes of a mask, of which it then gets a value. */
+void meet_block(int line);
+unsigned long long meet_lanes(Meeting at, unsigned mask, unsigned long long value, int source, int line);
 
-/* The first one counts. The fiber that runs is never resumed. */
-template <class... T>
-static void fail(const char* format, T... values) {
-    if (!block.error[0]) snprintf(block.error, sizeof block.error, format, values...);
-}
+/* Kernels of the file that is included. */
+struct Kernel {
+    const char* name;
+    void (*run)(const void* job);
+    size_t job_size;
+    Kernel* next;
+    static Kernel* all;
 
-template <class... T>
-static void fail_here(const char* format, T... values) {
-    fail(format, values...);
-    to_scheduler(false);
-}
+    Kernel(const char* name, void (*run)(const void*), size_t job_size)
+        : name(name), run(run), job_size(job_size), next(all) {
+        all = this;
+    }
+};
 
 }  // namespace cuda_on_cpu
+
+#pragma GCC visibility pop
 
 #endif

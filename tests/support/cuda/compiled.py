@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def compiler() -> str | None:
 # No contraction, as NVRTC is told; one instruction for fmaf and fma where the CPU has it, which are as exact without.
 # What C++ leaves undefined, and a device does in its own way, is a fault.
 OPTIONS = (
-    "-std=c++14", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-nostdlib", "-fno-exceptions", "-fvisibility=hidden",
+    "-std=c++14", "-O1", "-ffp-contract=off", "-fPIC", "-nostdlib", "-fno-exceptions", "-fvisibility=hidden",
     "-fsanitize=alignment,bounds,float-cast-overflow,shift,signed-integer-overflow",
     "-fsanitize-undefined-trap-on-error",
 )  # fmt: skip
@@ -78,7 +78,7 @@ def options() -> tuple[str, ...]:
 @functools.cache
 def digest(*folders: Path) -> str:
     """Of all files in them."""
-    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in (".h", ".cu")]
+    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in (".h", ".cpp", ".cu")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -89,10 +89,9 @@ class Kernel:
     order = 0  # of threads and blocks, see cuda_on_cpu.h
 
     def __init__(self, file: str, macros: Mapping[str, str], folder: Path = KERNELS) -> None:
-        defined = tuple(f"-D{name}={value}" for name, value in sorted(macros.items()))
-        command = (*options(), *defined)
+        command = tuple(f"-D{name}={value}" for name, value in sorted(macros.items()))
         text = digest(HERE, folder, KERNELS, INCLUDE)
-        key = hashlib.sha256(repr((text, file, command, compiler())).encode()).hexdigest()
+        key = hashlib.sha256(repr((text, file, command, options(), compiler())).encode()).hexdigest()
         path = cache() / f"{file}-{key[:24]}.so"
         if not path.exists():
             build(folder / f"{file}.cu", command, path)
@@ -138,15 +137,25 @@ def locked(path: Path) -> Iterator[None]:
 def compile(source: Path, command: Sequence[str | Path]) -> None:
     """Compiles a file of kernels, in a namespace without a name (see cuda_on_cpu.h)."""
     text = f'#include "{HERE / "cuda_on_cpu.h"}"\nnamespace {{\n#include "{source}"\n}}\n'
-    arguments = [compiler(), *command, f"-I{INCLUDE}", "-x", "c++", "-"]
-    done = subprocess.run(arguments, input=text, capture_output=True, text=True)
+    run([f"-I{INCLUDE}", "-x", "c++", "-", *command], text)
+
+
+def run(arguments: Sequence[str | Path], text: str = "") -> None:
+    done = subprocess.run([compiler(), *options(), *arguments], input=text, capture_output=True, text=True)
     if done.returncode:
         raise Fault(done.stderr)
 
 
 def build(source: Path, command: Sequence[str], path: Path) -> None:
+    """A library of a file of kernels and the runtime, which is compiled once."""
+    runtime = cache() / f"runtime-{hashlib.sha256(repr((digest(HERE), options())).encode()).hexdigest()[:24]}.o"
+    make(runtime, lambda made: run(["-O2", "-c", HERE / "runtime.cpp", "-o", made]))
+    make(path, lambda made: compile(source, [*command, "-x", "none", runtime, "-shared", "-o", made]))
+
+
+def make(path: Path, create: Callable[[Path], None]) -> None:
     with locked(path):
         if not path.exists():
             made = path.with_suffix(f".{os.getpid()}")
-            compile(source, [*command, "-o", made])
+            create(made)
             made.rename(path)

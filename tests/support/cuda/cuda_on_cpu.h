@@ -18,7 +18,7 @@
 #ifndef CYROI_TESTS_CUDA_ON_CPU_H
 #define CYROI_TESTS_CUDA_ON_CPU_H
 
-#include "launch.h"
+#include "block.h"
 
 extern "C" {
 float fmaf(float, float, float) noexcept;
@@ -40,6 +40,20 @@ double fma(double, double, double) noexcept;
     static cuda_on_cpu::Kernel kernel_##name = {#name, run_##name, sizeof(cyroi::Job)}; \
     static void name(cyroi::Job job)
 #define CYROI_SHARED(T, name) T* const name = reinterpret_cast<T*>(cuda_on_cpu::block.shared)
+
+namespace cuda_on_cpu {
+
+template <class T>
+static T shuffle(unsigned mask, T value, int source, int line) {
+    static_assert(sizeof(T) <= 8, "only up to 8 bytes are shuffled");
+    unsigned long long bits = 0;
+    __builtin_memcpy(&bits, &value, sizeof value);
+    bits = meet_lanes(SHUFFLE, mask, bits, source, line);
+    __builtin_memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+}  // namespace cuda_on_cpu
 
 /* --- what kernels call --- */
 

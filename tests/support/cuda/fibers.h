@@ -2,26 +2,15 @@
 #ifndef CYROI_TESTS_FIBERS_H
 #define CYROI_TESTS_FIBERS_H
 
-#include <stddef.h>
-#if !defined(__x86_64__)
-#include <ucontext.h>
-#endif
+#include "block.h"
 
 namespace cuda_on_cpu {
-
-enum { kStack = 1 << 17 };
 
 /* How much of a stack is used. Stacks that began at multiples of their size would have the same few places in the CPU's
  * caches. */
 static size_t size_of(const char* stack) {
     return kStack - reinterpret_cast<size_t>(stack) / kStack % 100 * 640;
 }
-
-#if defined(__x86_64__)
-typedef void* Context; /* the stack pointer, registers lie on the stack */
-#else
-typedef ucontext_t Context;
-#endif
 
 #if defined(__x86_64__)
 extern "C" __attribute__((visibility("hidden"))) void cuda_on_cpu_switch(Context* from, Context to);

@@ -25,20 +25,6 @@ struct Launch {
     size_t job_size;
 };
 
-/* Kernels of the file that is included. */
-struct Kernel {
-    const char* name;
-    void (*run)(const void* job);
-    size_t job_size;
-    Kernel* next;
-    static Kernel* all;
-
-    Kernel(const char* name, void (*run)(const void*), size_t job_size)
-        : name(name), run(run), job_size(job_size), next(all) {
-        all = this;
-    }
-};
-
 static void enter() {
     begun();
     block.kernel(block.job);

@@ -2,9 +2,55 @@
 #ifndef CYROI_TESTS_MEETINGS_H
 #define CYROI_TESTS_MEETINGS_H
 
-#include "block.h"
+#include <stdio.h>
+
+#include "fibers.h"
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 namespace cuda_on_cpu {
+
+#if defined(__SANITIZE_ADDRESS__)
+/* The sanitizer is told of each switch, and learns from the first one where the stack of the scheduler lies. */
+static const void* scheduler_stack;
+static size_t scheduler_size;
+static void to_scheduler(bool for_good) {
+    void* fake = nullptr;
+    __sanitizer_start_switch_fiber(for_good ? nullptr : &fake, scheduler_stack, scheduler_size);
+    change(block.running->context, block.scheduler);
+    __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
+}
+static void to_fiber(Fiber& f) {
+    void* fake = nullptr;
+    __sanitizer_start_switch_fiber(&fake, f.stack, kStack);
+    change(block.scheduler, f.context);
+    __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
+}
+static void begun() {
+    __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);
+}
+#else
+static void to_scheduler(bool) {
+    change(block.running->context, block.scheduler);
+}
+static void to_fiber(Fiber& f) {
+    change(block.scheduler, f.context);
+}
+static void begun() {}
+#endif
+
+/* The first one counts. The fiber that runs is never resumed. */
+template <class... T>
+static void fail(const char* format, T... values) {
+    if (!block.error[0]) snprintf(block.error, sizeof block.error, format, values...);
+}
+
+template <class... T>
+static void fail_here(const char* format, T... values) {
+    fail(format, values...);
+    to_scheduler(false);
+}
 
 /* Goes on once all that the fiber waits for are there. `last`: it is the one they waited for, and in ascending order it
  * goes on at once; in the others all begin anew. */
@@ -27,7 +73,7 @@ static bool release_block() {
     return true;
 }
 
-static void meet_block(int line) {
+void meet_block(int line) {
     Fiber& f = *block.running;
     f.waits = true;
     f.at = SYNCTHREADS;
@@ -60,7 +106,7 @@ static bool release_lanes(Warp& warp, unsigned mask) {
     return true;
 }
 
-static unsigned long long meet_lanes(Meeting at, unsigned mask, unsigned long long value, int source, int line) {
+unsigned long long meet_lanes(Meeting at, unsigned mask, unsigned long long value, int source, int line) {
     Fiber& f = *block.running;
     if (!(mask >> f.lane & 1)) fail_here("lane %d is not in its own mask, in line %d", f.lane, line);
     f.waits = true;
@@ -74,16 +120,6 @@ static unsigned long long meet_lanes(Meeting at, unsigned mask, unsigned long lo
     if (block.error[0]) to_scheduler(false);
     rest(last);
     return f.warp->result[f.lane];
-}
-
-template <class T>
-static T shuffle(unsigned mask, T value, int source, int line) {
-    static_assert(sizeof(T) <= 8, "only up to 8 bytes are shuffled");
-    unsigned long long bits = 0;
-    __builtin_memcpy(&bits, &value, sizeof value);
-    bits = meet_lanes(SHUFFLE, mask, bits, source, line);
-    __builtin_memcpy(&value, &bits, sizeof value);
-    return value;
 }
 
 }  // namespace cuda_on_cpu
