@@ -90,6 +90,7 @@ def real(name: str, value: object) -> float:
         convertible = value.ndim == 0 and value.dtype.kind in "iuf"
     else:
         convertible = hasattr(value, "__float__") and not isinstance(value, (bool, complex))
+        convertible = convertible and getattr(value, "ndim", 0) == 0
     try:
         if convertible:
             return float(value)  # type: ignore[arg-type]

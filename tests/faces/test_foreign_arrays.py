@@ -135,3 +135,17 @@ def test_whether_a_tensor_lies_on_a_device_is_asked_of_it_and_not_of_its_class(o
     call = operator.call(np.random.default_rng(0))
     wrapped = call | {name: OnHost(call[name]) for name in (operator.maps, "boxes", operator.index)}
     assert np.array_equal(operator.function(**wrapped), operator.function(**call))
+
+
+def test_an_array_of_one_number_is_no_number(operator):
+    """Not even where its library would make one of it."""
+
+    class OneNumber:
+        ndim = 1
+
+        def __float__(self):
+            return 1.0
+
+    name = "spatial_scale" if operator.name == "roi_align" else "extrapolation_value"
+    with pytest.raises(TypeError, match=f"{name} must be a real number"):
+        operator.function(**operator.call(np.random.default_rng(0)) | {name: OneNumber()})
