@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ class Kernel:
         path = cache() / f"{file}-{key[:24]}.so"
         if not path.exists():
             build(folder / f"{file}.cu", command, path)
+        path.touch()
         self.library = ctypes.CDLL(str(path))
         self.emulate = self.library.emulate
         self.emulate.restype = ctypes.c_char_p
@@ -120,9 +122,15 @@ def three(size: Any) -> Any:
     return (ctypes.c_uint * 3)(*sizes, *[1] * (3 - len(sizes)))
 
 
+@functools.cache
 def cache() -> Path:
+    """The folder of what is compiled; what nobody asked for in a week goes."""
     folder = Path(tempfile.gettempdir()) / f"cyroi-cuda-on-cpu-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(OSError):  # another process does it too
+        for file in folder.iterdir():
+            if file.stat().st_mtime < time.time() - 7 * 24 * 3600:
+                file.unlink()
     return folder
 
 
