@@ -28,6 +28,7 @@ INSIDE = {
     "empty": "memory",
     "clear": "memory",
     "upload": "copies",
+    "ask_flags": "wait",
     WAIT: "wait",
 }
 SMALL = {

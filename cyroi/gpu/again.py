@@ -71,6 +71,8 @@ class Program:
                 step.job,
                 [(at, *self._place(step.job, at)) for at in POINTERS if _address(step.job, at)],
             )
+        if isinstance(step, stream.Read):
+            return ()
         number = next(i for i, array in enumerate(made) if array.data.ptr == step.array.data.ptr)
         if made[number].nbytes != step.array.nbytes:
             raise ValueError
@@ -103,7 +105,9 @@ class Program:
                     device.launch(kernel, name, grid, threads, shared, next(jobs))
                 elif step[0] is stream.Cleared:
                     device.clear(made[step[1]])
-                elif device.read_flags(made[step[1]]):
+                elif step[0] is stream.Asked:
+                    asked = device.ask_flags(made[step[1]])
+                elif device.read_flags(asked):
                     return None
         places = self.result
         if places is None:

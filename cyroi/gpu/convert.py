@@ -29,7 +29,7 @@ def exactly(array: Any, dtype: Any) -> Any:
     flags = stream.empty((1,), np.int32)
     stream.clear(flags)
     _launch(aligned(array), out, flags.data.ptr)
-    return None if array.itemsize == 8 and stream.read_flags(flags) & BAD else out
+    return None if array.itemsize == 8 and stream.read_flags(stream.ask_flags(flags)) & BAD else out
 
 
 def aligned(array: Any) -> Any:

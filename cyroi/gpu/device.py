@@ -131,11 +131,17 @@ def upload(array: np.ndarray[Any, Any]) -> Any:
     if stream.is_capturing():
         keep((pinned, result))
     else:
-        event = cupy.cuda.Event(disable_timing=True)
-        event.record(stream)
-        with _sending:
-            _sent[:] = [entry for entry in _sent if not entry[0].done] + [(event, pinned)]
+        _hold(pinned)
     return result
+
+
+def _hold(pinned: Any) -> Any:
+    """Keeps pinned memory until the stream has come here; gives the event that says so."""
+    event = cupy.cuda.Event(disable_timing=True)
+    event.record(cupy.cuda.get_current_stream())
+    with _sending:
+        _sent[:] = [entry for entry in _sent if not entry[0].done] + [(event, pinned)]
+    return event
 
 
 def download(array: Any) -> np.ndarray[Any, Any]:
@@ -152,13 +158,17 @@ def download(array: Any) -> np.ndarray[Any, Any]:
     return np.ndarray(array.shape, array.dtype, whole, before, array.strides).copy()
 
 
-def read_flags(array: Any) -> int:
-    """The one int32 in `array`, once the stream has come here; what is asked of it later is not waited for."""
+def ask_flags(array: Any) -> tuple[Any, Any]:
+    """Asks for the one int32 in `array`, as it is when the stream comes here."""
     pinned = cupy.cuda.alloc_pinned_memory(array.itemsize)
     runtime, stream = cupy.cuda.runtime, cupy.cuda.get_current_stream()
     runtime.memcpyAsync(pinned.ptr, array.data.ptr, array.itemsize, runtime.memcpyDeviceToHost, stream.ptr)
-    event = cupy.cuda.Event(disable_timing=True)
-    event.record(stream)
+    return _hold(pinned), pinned
+
+
+def read_flags(asked: tuple[Any, Any]) -> int:
+    """What was asked for, once it is there; what the stream was asked for later is not waited for."""
+    event, pinned = asked
     event.synchronize()
     return int(np.frombuffer(pinned, np.int32, 1)[0])
 

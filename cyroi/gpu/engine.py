@@ -69,9 +69,8 @@ def _to_maps(sampling: Sampling, grad: Any, real: str, located: Located, result:
     """The gradient to the maps into `result`. Planar."""
     plans = Plans(located, sampling, result.shape, grad.shape[2:], real, turned=True)
     computed = np.dtype(np.float64 if real == "double" else np.float32)
-    plans.check()
-    several = plans.at_once < located.total  # later ones add to what earlier ones left
-    written = _written(result.transpose(np.argsort(AXES[layout])), computed if several else result.dtype)
+    dtype = computed if plans.may_be_several else result.dtype  # later parts add to what earlier ones left
+    written = _written(result.transpose(np.argsort(AXES[layout])), dtype)
     written = written.transpose(AXES[layout])
     for first, last, job in plans:
         if result.size:

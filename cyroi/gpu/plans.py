@@ -2,8 +2,9 @@
 
 Decisions
 a) Memory for plans is bounded: boxes are planned and used in parts, of which each takes the memory of the one before.
-b) All boxes are checked before the first part is used, so that a bad one leaves results as they were; where boxes come
-   in several parts, they are planned twice for that. What is waited for is one word.
+b) A bad box leaves results as they were. Where all boxes are one part, what uses the plan is launched before its check
+   is waited for, because kernels themselves look whether something was found; so the device need not wait for the host.
+   Several parts are all planned and checked before the first is used, and then planned again.
 c) Room for taps is a bound that is proven, where boxes were seen by the host. Else it is what boxes never exceeded that
    are no larger than a thousand times the map, and planning says where one does: then, and where nobody waits for an
    answer, it is what no box can exceed.
@@ -56,7 +57,6 @@ class Plans:
         unread = boxes.unread is not None and boxes.total > 0
         self.waits = unread and boxes.unread is not None and boxes.unread.wait and not stream.capturing()
         self.scratch = stream.Scratch()
-        self.planned: Job | None = None  # all boxes, where they are one part
         kind, scale, ratio, aligned, snap = sampling
         op = Operator(kind, aligned, ratio, scale, snap, *self.sizes, *self.bins, Tile(0, 0, *self.bins))
         self.job = Job(
@@ -65,47 +65,69 @@ class Plans:
         self._make_room(boxes.full or (unread and not self.waits))
 
     def __iter__(self) -> Iterator[tuple[int, int, Job]]:
+        if self._unheard() and self.boxes.total <= self.at_once:
+            job = self._plan(0, self.boxes.total)
+            asked = stream.ask_flags(self.boxes.flags)
+            yield 0, self.boxes.total, job
+            if self._hear(asked):
+                return
         self.check()
         for first, last in self._parts():
-            yield first, last, self.planned or self._plan(first, last)
+            yield first, last, self._plan(first, last)
 
     def check(self) -> None:
-        """Waits for the check of all boxes, if need be. It may be that there are more parts then than before."""
-        while self.waits and not self.boxes.checked:
+        """Waits for the check of all boxes, if that is due. It may be that there are more parts then than before."""
+        while self._unheard():
             for first, last in self._parts():
-                self.planned = self._plan(first, last)
-            found = stream.read_flags(self.boxes.flags)
-            if found & BAD:
-                self._raise()
-            if found & FULL:
-                stream.clear(self.boxes.flags)
-                self.boxes.full = True
-                self._make_room(True)
-                continue
-            if found & FAR:
-                hints.found_not_normalised()
-            self.boxes.checked = True
-        if len(self._parts()) > 1:
-            self.planned = None
-        if self.planned is None:
-            self.job.stop = False  # a box that has changed since then costs nobody else anything
+                self._plan(first, last)
+            self._hear(stream.ask_flags(self.boxes.flags))
+        self.job.stop = False  # a box that changes from now on costs nobody else anything
 
-    def _raise(self) -> None:
-        assert self.boxes.unread is not None
-        self.boxes.unread.again(stream.download)
-        raise ValueError("boxes must not be changed while a call reads them; a bad one was found, and is good now")
+    @property
+    def may_be_several(self) -> bool:
+        """Whether there are several parts, or will be if boxes turn out to need all the room there is."""
+        return min(self.at_once, MOST_BYTES // self._of_box(self._rooms(True))) < self.boxes.total
+
+    def _unheard(self) -> bool:
+        return self.waits and not self.boxes.checked
+
+    def _hear(self, asked: Any) -> bool:
+        """Waits for what planning has found, and says it. Whether that was nothing, so that kernels went on."""
+        found = stream.read_flags(asked)
+        if found & BAD:
+            assert self.boxes.unread is not None
+            self.boxes.unread.again(stream.download)
+            raise ValueError("boxes must not be changed while a call reads them; a bad one was found, and is good now")
+        if found & FULL:
+            stream.clear(self.boxes.flags)
+            self.boxes.full = True
+            self._make_room(True)
+            return False
+        self.boxes.checked = True
+        if found & FAR:
+            hints.found_not_normalised()  # which is an error where warnings are, so nothing was written until now
+        return found == 0
 
     # --- memory ---
 
     def _make_room(self, full: bool) -> None:
-        corners, self.rooms = self.boxes.corners, []
-        number, share = self.numbers * _NUMBER[self.real], SHARE[self.real] + LINE if self.turned else 0
-        self.of_box = EXTENT + 4
-        for axis, (bins, size) in enumerate(zip(self.bins, self.sizes, strict=True)):
-            taps = room(self.sampling, None if corners is None else corners[:, axis::2], bins, size, full)
-            self.rooms.append(taps)
-            self.of_box += 4 * bins + (4 + number + share) * taps + (RANGE * size if self.turned else 0)
+        self.rooms = self._rooms(full)
+        self.of_box = self._of_box(self.rooms)
         self.at_once = max(1, MOST_BYTES // self.of_box)
+
+    def _rooms(self, full: bool) -> list[int]:
+        """Taps on each axis of a box."""
+        corners, axes = self.boxes.corners, enumerate(zip(self.bins, self.sizes, strict=True))
+        return [
+            room(self.sampling, None if corners is None else corners[:, axis::2], bins, size, full)
+            for axis, (bins, size) in axes
+        ]
+
+    def _of_box(self, rooms: list[int]) -> int:
+        """Bytes of the plan of a box."""
+        tap = 4 + self.numbers * _NUMBER[self.real] + (SHARE[self.real] + LINE if self.turned else 0)
+        turned = RANGE * sum(self.sizes) if self.turned else 0
+        return EXTENT + 4 + 4 * sum(self.bins) + tap * sum(rooms) + turned
 
     def _parts(self) -> list[tuple[int, int]]:
         total = self.boxes.total

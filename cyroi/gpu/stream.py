@@ -26,10 +26,14 @@ class Cleared(NamedTuple):
     array: Any
 
 
-class Read(NamedTuple):
-    """Flags were waited for."""
+class Asked(NamedTuple):
+    """Flags were asked for."""
 
     array: Any
+
+
+class Read(NamedTuple):
+    """The flags that were asked for last were waited for."""
 
 
 class Launched(NamedTuple):
@@ -45,7 +49,7 @@ class Tape:
     """What one call has asked for, in its order."""
 
     def __init__(self) -> None:
-        self.steps: list[Made | Cleared | Read | Launched] = []
+        self.steps: list[Made | Cleared | Asked | Read | Launched] = []
         self.complete = True  # no step was one that cannot be done again without the host
 
 
@@ -56,7 +60,7 @@ class _Local(threading.local):
 local = _Local()
 
 
-def _note(step: Made | Cleared | Read | Launched | None) -> None:
+def _note(step: Made | Cleared | Asked | Read | Launched | None) -> None:
     tape = local.tape
     if tape is not None and step is not None:
         tape.steps.append(step)
@@ -105,9 +109,14 @@ def download(array: Any) -> np.ndarray[Any, Any]:
     return device.download(array)
 
 
-def read_flags(array: Any) -> int:
-    _note(Read(array))
-    return device.read_flags(array)
+def ask_flags(array: Any) -> Any:
+    _note(Asked(array))
+    return device.ask_flags(array)
+
+
+def read_flags(asked: Any) -> int:
+    _note(Read())
+    return device.read_flags(asked)
 
 
 def capturing() -> bool:

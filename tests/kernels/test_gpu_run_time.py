@@ -141,7 +141,9 @@ def test_flags_are_waited_for_and_what_is_asked_later_is_not(stream):
             stream.asked.append(lambda: later.append(1))
 
     device.cupy.cuda.Event = Late
-    assert device.read_flags(flags) == 5
+    asked = device.ask_flags(flags)
+    assert stream.waits == 0
+    assert device.read_flags(asked) == 5
     assert (stream.waits, later) == (1, [])
 
 

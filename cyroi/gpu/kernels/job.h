@@ -125,7 +125,7 @@ struct Job {
     index map_images;
     int columns;         /* before the four of the gradient to the boxes, where it is stored */
     int number;          /* ... Element that it is stored as */
-    bool stop;           /* write nothing if a box is bad */
+    bool stop;           /* write nothing if planning has set a flag */
     bool more;           /* gradient to the maps: add to what earlier boxes left there */
     bool channels_first; /* neighbouring threads take neighbouring channels, else neighbouring bins or pixels */
     bool narrow_offsets; /* offsets within an image, and within a box of the result, fit 31 bits */
@@ -134,7 +134,7 @@ struct Job {
 
 /* What a kernel asks first: nothing is written once planning has found something wrong. */
 __device__ inline bool refused(const Job& job) {
-    return job.stop && (*job.flags & (BAD | FULL));
+    return job.stop && *job.flags != 0;
 }
 
 __device__ inline float fused(float a, float b, float c) {

@@ -51,10 +51,14 @@ def download(array: Any) -> np.ndarray:
     return on_host(array).copy()
 
 
-def read_flags(array: Any) -> int:
+def ask_flags(array: Any) -> list[int]:
     assert array.dtype == np.int32
     assert array.size == 1
-    return int(on_host(array).reshape(())[()])
+    return [int(on_host(array).reshape(())[()])]
+
+
+def read_flags(asked: list[int]) -> int:
+    return asked[0]
 
 
 def capturing() -> bool:
@@ -83,7 +87,7 @@ def launch(kernel: Kernel, name: str, grid: Any, threads: Any, shared: int, job:
 
 
 INTERFACE = (
-    "array_of", "on", "empty", "clear", "upload", "download", "read_flags", "capturing", "keep", "kernel",
+    "array_of", "on", "empty", "clear", "upload", "download", "ask_flags", "read_flags", "capturing", "keep", "kernel",
     "launch", "location",
 )  # fmt: skip
 
