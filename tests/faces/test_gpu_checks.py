@@ -82,8 +82,10 @@ def test_no_boxes_are_not_waited_for():
 def test_boxes_in_pixels_are_warned_of_once_wherever_they_lie(names):
     call = {"image": MAPS, "boxes": CORNERS * 9, "box_indices": IMAGES, "crop_size": 2, "layout": "NCHW"}
     with pytest.warns(UserWarning, match="are normalised") as issued:
-        once(cyroi.crop_and_resize, **moved(call, "image", *names))
+        found = once(cyroi.crop_and_resize, **moved(call, "image", *names))
     assert len(issued) == 1
+    with pytest.warns(UserWarning, match="are normalised"):
+        np.testing.assert_allclose(here(found), once(cyroi.crop_and_resize, **call), atol=1e-6)
 
 
 def test_a_captured_stream_is_not_waited_for(monkeypatch):

@@ -143,6 +143,7 @@ def test_flags_are_waited_for_and_what_is_asked_later_is_not(stream):
     device.cupy.cuda.Event = Late
     asked = device.ask_flags(flags)
     assert stream.waits == 0
+    assert device._sent[-1][1] is asked[1]  # is not given back, even if nobody waits
     assert device.read_flags(asked) == 5
     assert (stream.waits, later) == (1, [])
 
