@@ -86,7 +86,8 @@ class Plans:
     @property
     def may_be_several(self) -> bool:
         """Whether there are several parts, or will be if boxes turn out to need all the room there is."""
-        return min(self.at_once, MOST_BYTES // self._of_box(self._rooms(True))) < self.boxes.total
+        full = MOST_BYTES // self._of_box(self._rooms(True)) if self._unheard() else self.at_once
+        return min(self.at_once, full) < self.boxes.total
 
     def _unheard(self) -> bool:
         return self.waits and not self.boxes.checked
