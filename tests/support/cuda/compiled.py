@@ -157,7 +157,7 @@ def run(arguments: Sequence[str | Path], text: str = "") -> None:
 def build(source: Path, command: Sequence[str], path: Path) -> None:
     """A library of a file of kernels and the runtime, which is compiled once."""
     runtime = cache() / f"runtime-{hashlib.sha256(repr((digest(HERE), options())).encode()).hexdigest()[:24]}.o"
-    make(runtime, lambda made: run(["-O2", "-c", HERE / "runtime.cpp", "-o", made]))
+    make(runtime, lambda made: run(["-O2", "-c", HERE / "runtime.cc", "-o", made]))
     make(path, lambda made: compile(source, [*command, "-x", "none", runtime, "-shared", "-o", made]))
 
 
