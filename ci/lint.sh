@@ -3,7 +3,7 @@
 # Needs the packages of the group "lint" in pyproject.toml: python -m pip install --group lint
 set -euo pipefail
 cd "$(dirname "$0")/.."
-headers=(cyroi/include/cyroi/*.h cyroi/include/cyroi/planners/*.h cyroi/cpu/*.h cyroi/cpu/*/*.h cyroi/gpu/kernels/*.h cyroi/gpu/kernels/*.cu ci/bench/*.c ci/device/*.cu ci/gpu/*.cu tests/c_api/*.c tests/support/cuda/*.h tests/support/cuda/*.cpp)
+headers=(cyroi/include/cyroi/*.h cyroi/include/cyroi/planners/*.h cyroi/cpu/*.h cyroi/cpu/*/*.h cyroi/gpu/kernels/*.h cyroi/gpu/kernels/*.cu ci/bench/*.c ci/device/*.cu ci/gpu/*.cu tests/c_api/*.c tests/support/cuda/*.h tests/support/cuda/*.cc)
 if [ "${1:-}" = "--fix" ]; then
     ruff format .
     ruff check --fix .

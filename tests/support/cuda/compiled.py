@@ -79,7 +79,7 @@ def options() -> tuple[str, ...]:
 @functools.cache
 def digest(*folders: Path) -> str:
     """Of all files in them."""
-    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in (".h", ".cpp", ".cu")]
+    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in (".h", ".cc", ".cu")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
