@@ -15,6 +15,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import cyroi
+
 sys.path.append(str(Path(__file__).parents[2] / "ci"))
 sys.path.append(str(Path(__file__).parents[2] / "asv_benchmarks"))
 from gpu import __main__ as command
@@ -115,7 +117,8 @@ def test_an_error_is_the_cpus_in_type_and_words():
 
 @pytest.fixture
 def environment(monkeypatch):
-    paths = [ROOT, ROOT / "ci", ROOT / "asv_benchmarks", ROOT / "tests"]
+    # The cyroi that is tested, which may be an installed one; what is built of this tree may be nothing.
+    paths = [Path(cyroi.__file__).parents[1], ROOT / "ci", ROOT / "asv_benchmarks", ROOT / "tests"]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, paths)))
 
 
