@@ -15,7 +15,7 @@ from support import written
 
 written.install()  # before anything takes a function of cyroi
 
-from support import targets  # noqa: E402
+from support import nvrtc, targets  # noqa: E402
 from support.c_users import crops, folder, pooling  # noqa: E402, F401
 from support.on_gpu import gpu  # noqa: E402, F401
 from support.operators import OPERATORS  # noqa: E402
@@ -31,6 +31,14 @@ hypothesis.settings.load_profile(os.environ.get("CYROI_HYPOTHESIS_PROFILE", "ci"
 @pytest.fixture(params=OPERATORS, ids=lambda operator: operator.name)
 def operator(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def device_compiler():
+    library = nvrtc.find_library()
+    if library is None:
+        pytest.skip("no NVRTC: python -m pip install --group gpu")
+    return nvrtc.Compiler(library)
 
 
 def pytest_generate_tests(metafunc):

@@ -23,25 +23,11 @@ TYPES = {
     "mixed": {"CYROI_MAP": "cyroi::Float16", "CYROI_BIN": "cyroi::BFloat16", "CYROI_VECTOR": "4", "CYROI_NUMBERS": "3"},
 }
 
-
 CASES = [(target, "mixed" if target == 75 or target not in WHOLE else types) for target in TARGETS for types in TYPES]
-
-
-@pytest.fixture(scope="module")
-def device_compiler():
-    library = nvrtc.find_library()
-    if library is None:
-        pytest.skip("no NVRTC: python -m pip install --group gpu")
-    return nvrtc.Compiler(library)
 
 
 def kernels_of(file):
     return set(re.findall(r"CYROI_KERNEL\((\w+)\)", (KERNELS / f"{file}.cu").read_text()))
-
-
-def inexact(ptx):
-    """Instructions that flush subnormals or approximate."""
-    return sorted(set(re.findall(r"\S+\.ftz\S*|\S+\.approx\S*|div\.full\S*", ptx)))
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -54,7 +40,7 @@ def test_a_kernel_is_exact_device_code(target, types, file, device_compiler):
     compiled = device_compiler.compile(source.text(f"{file}.cu"), f"{'sm' if whole else 'compute'}_{target}", options)
     assert compiled.log.strip("\0\n ") == ""
     assert set(re.findall(r"\.entry (\w+)", compiled.ptx)) == kernels_of(file)
-    assert inexact(compiled.ptx) == []
+    assert nvrtc.inexact(compiled.ptx) == []
     # What is multiplied and added in one step is so by name: in planning, nothing.
     assert ("fma" in compiled.ptx) == (file not in ("plan", "transpose", "convert"))
     if whole:
@@ -65,7 +51,7 @@ def test_a_kernel_is_exact_device_code(target, types, file, device_compiler):
 def test_what_is_not_exact_is_seen(device_compiler):
     text = source.text("plan.cu")
     flushed = device_compiler.compile(text, "compute_90", (*source.options({}), "-ftz=true"))
-    assert any(".ftz" in instruction for instruction in inexact(flushed.ptx))
+    assert any(".ftz" in instruction for instruction in nvrtc.inexact(flushed.ptx))
     contracted = device_compiler.compile(text, "compute_90", (*source.options({}), "--fmad=true"))
     assert "fma" in contracted.ptx
 

@@ -76,17 +76,9 @@ def test_the_headers_compile_with_nvcc(tmp_path):
     compile_with(nvcc, DEVICE, tmp_path, "-Werror=all-warnings")
 
 
-@pytest.fixture(scope="module")
-def device_compiler():
-    library = nvrtc.find_library()
-    if library is None:
-        pytest.skip("no NVRTC: python -m pip install --group gpu")
-    return nvrtc.Compiler(library)
-
-
 def inexact(ptx):
     """Instructions that flush subnormals, contract or approximate."""
-    return sorted(set(re.findall(r"\S+\.ftz\S*|fma\.\S+|\S+\.approx\S*|div\.full\S*", ptx)))
+    return sorted({*nvrtc.inexact(ptx), *re.findall(r"fma\.\S+", ptx)})
 
 
 @pytest.mark.parametrize("target", TARGETS)

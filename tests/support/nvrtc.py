@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -71,3 +72,8 @@ class Compiler:
     def call(self, name: str, *arguments: object) -> None:
         code = getattr(self.library, name)(*arguments)
         assert code == 0, f"{name} gave {code}"
+
+
+def inexact(ptx: str) -> list[str]:
+    """Instructions that flush subnormals or approximate."""
+    return sorted(set(re.findall(r"\S+\.ftz\S*|\S+\.approx\S*|div\.full\S*", ptx)))

@@ -7,31 +7,14 @@
  * Decisions
  * a) Neighbouring threads take neighbouring bins, or neighbouring channels where those lie together, so that what a warp
  *    reads and writes lies together.
- * b) Rows are summed first, then columns, each in ascending order and in partial sums of kPartial: the CPU's order for up
- *    to 12 columns of a bin.
+ * b) Rows are summed first, then columns (sums.h): the CPU's order for up to 12 columns of a bin.
  *
  * Compiled per type of the maps and of the result. */
-#include "job.h"
+#include "sums.h"
 
 namespace cyroi {
 
 enum { kAtOnce = 4 }; /* channels of a thread */
-
-/* sum[c] = the sum of weight * value over taps; value(pixel, values): of all channels. */
-template <class F>
-__device__ inline void sum_taps(const TapList<A>& taps, A (&sum)[kAtOnce] /* OUT */, F value) {
-    for (int c = 0; c < kAtOnce; ++c) sum[c] = no_sum();
-    for (int begin = 0; begin < taps.count; begin += kPartial) {
-        A part[kAtOnce], v[kAtOnce];
-        for (int c = 0; c < kAtOnce; ++c) part[c] = no_sum();
-        const int end = smaller(begin + static_cast<int>(kPartial), static_cast<int>(taps.count));
-        for (int t = begin; t < end; ++t) {
-            value(taps.pixel[t], v);
-            for (int c = 0; c < kAtOnce; ++c) part[c] = fused(taps.weight[t], v[c], part[c]);
-        }
-        for (int c = 0; c < kAtOnce; ++c) sum[c] += part[c];
-    }
-}
 
 /* Where a thread works: a bin, and `count` channels from `channel` on. */
 struct Item {

@@ -152,15 +152,6 @@ __device__ inline TapList<A> taps_of(const AxisPlan& axis, index bins, index k, 
     return TapList<A>{axis.pixel + at, static_cast<const A*>(axis.number[0]) + at, ends[p] - begin};
 }
 
-/* Where sums of products start from. Not 0: the first product is then what it is, the sign of its zero included, as on
- * the CPU, which starts with it. */
-__device__ inline A no_sum() {
-    return static_cast<A>(-0.0f);
-}
-
-/* Taps are added up in partial sums of so many, as rows are on the CPU (kPartialRows). */
-enum { kPartial = 16 };
-
 /* The value of every bin of a bad box, where calls are not stopped by one: NaN, which integers store as 0. */
 __device__ inline A bad_value() {
     return static_cast<A>(same_bits<float>(0x7fc00000u));

@@ -10,11 +10,11 @@
  *    quarter idle and read pixels that lie apart.
  * b) A warp takes bins that follow each other, and keeps the taps of their row in registers while there are at most
  *    kFewRows of them, which is every bin of a fixed grid of 2 samples. What is left per pixel is a load and its products.
- * c) The CPU's order of sums, see gather.cu.
+ * c) The CPU's order of sums, see sums.h.
  * d) Planar results go by way of shared memory, so that they are written in whole lines.
  *
  * Compiled per type of the maps and of the result, and per vector. */
-#include "job.h"
+#include "sums.h"
 
 namespace cyroi {
 
@@ -59,34 +59,16 @@ struct ManyRows {
     int step;
 
     __device__ void sum(const S* top, A (&column)[V] /* OUT */) const {
-        for (int c = 0; c < V; ++c) column[c] = no_sum();
-        for (int begin = 0; begin < y.count; begin += kPartial) {
-            A part[V];
-            for (int c = 0; c < V; ++c) part[c] = no_sum();
-            const int end = smaller(begin + static_cast<int>(kPartial), static_cast<int>(y.count));
-#pragma unroll 4
-            for (int t = begin; t < end; ++t) {
-                const Pixel pixel = *reinterpret_cast<const Pixel*>(top + y.pixel[t] * step);
-                for (int c = 0; c < V; ++c) part[c] = fused(y.weight[t], value_of(pixel.channel[c]), part[c]);
-            }
-            for (int c = 0; c < V; ++c) column[c] += part[c];
-        }
+        sum_taps(y, column, [&](int row, A(&values)[V]) {
+            const Pixel pixel = *reinterpret_cast<const Pixel*>(top + row * step);
+            for (int c = 0; c < V; ++c) values[c] = value_of(pixel.channel[c]);
+        });
     }
 };
 
 template <class Rows>
 __device__ inline void sum_bin(const S* map, int step, const Rows& rows, const TapList<A>& x, A (&sum)[V] /* OUT */) {
-    for (int c = 0; c < V; ++c) sum[c] = no_sum();
-    for (int begin = 0; begin < x.count; begin += kPartial) {
-        A part[V], column[V];
-        for (int c = 0; c < V; ++c) part[c] = no_sum();
-        const int end = smaller(begin + static_cast<int>(kPartial), static_cast<int>(x.count));
-        for (int t = begin; t < end; ++t) {
-            rows.sum(map + x.pixel[t] * step, column);
-            for (int c = 0; c < V; ++c) part[c] = fused(x.weight[t], column[c], part[c]);
-        }
-        for (int c = 0; c < V; ++c) sum[c] += part[c];
-    }
+    sum_taps(x, sum, [&](int column, A(&values)[V]) { rows.sum(map + column * step, values); });
 }
 
 /* What a warp forms of one box. */

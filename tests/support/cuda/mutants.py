@@ -15,6 +15,7 @@ class Mutant(NamedTuple):
     old: str
     new: str
     at: int = -1  # which of those that stand there; -1: it stands there once
+    header: str = ""  # that the text stands in; none: in the file itself
 
 
 def barriers() -> Iterator[tuple[str, Mutant]]:
@@ -48,13 +49,13 @@ PLANTED: dict[str, Mutant] = {
     ),
     "a pixel that is not the last": Mutant("plan", "pixel <= last; pixel += kWarp", "pixel < last; pixel += kWarp"),
     "columns before rows": Mutant("gather", "sum_taps(x, sum,", "sum_taps(y, sum,"),
-    "one partial sum of all": Mutant("gather", "begin += kPartial) {", "begin += 1 << 30) {"),
+    "one partial sum of all": Mutant("gather", "begin += kPartial) {", "begin += 1 << 30) {", header="sums.h"),
     "a channel too many": Mutant("gather", "smaller(channels - channel, static_cast<int>(kAtOnce))", "kAtOnce"),
     "only the first boxes": Mutant(
         "gather", "k < job.boxes; k += gridDim.y", "k < smaller<index>(job.boxes, 7); k += gridDim.y"
     ),
     "what is outside is 0": Mutant("gather", "static_cast<A>(job.fill)", "0"),
-    "zero is where sums begin": Mutant("gather", "sum[c] = no_sum();", "sum[c] = 0;", 0),
+    "zero is where sums begin": Mutant("gather", "sum[c] = no_sum();", "sum[c] = 0;", header="sums.h"),
     "a piece of bins that loses one": Mutant(
         "pixels", "begin + static_cast<int>(job.piece), bins)", "begin + static_cast<int>(job.piece), bins - 1)"
     ),
@@ -97,7 +98,7 @@ PLANTED: dict[str, Mutant] = {
 def plant(folder: Path, mutant: Mutant) -> None:
     """The kernels with this change, in a new folder."""
     shutil.copytree(device.KERNELS, folder)
-    path = folder / f"{mutant.file}.cu"
+    path = folder / (mutant.header or f"{mutant.file}.cu")
     parts = path.read_text().split(mutant.old)
     assert len(parts) == 2 if mutant.at < 0 else len(parts) > mutant.at + 1, f"{len(parts) - 1} times: {mutant.old}"
     at = max(mutant.at, 0) + 1
